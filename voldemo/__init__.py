@@ -1,0 +1,1 @@
+"""voldemo: Docker volumes and storage, learned by experiment."""
