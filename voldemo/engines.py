@@ -1,0 +1,61 @@
+"""Which engine is at the other end? Read from its own /version and /info."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from docker import DockerClient
+
+
+@dataclass(frozen=True)
+class Engine:
+    name: str  # Docker Engine, Docker Desktop, Podman, …
+    version: str
+    api: str
+    driver: str  # the storage driver as the engine calls it
+    store: str  # "graph driver" or "containerd": who keeps the image layers
+    where: str  # the URL of its socket
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} (API {self.api}, {self.driver}, {self.store})"
+
+    def asdict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def describe(client: DockerClient) -> Engine:
+    version, info = client.version(), client.info()
+    return Engine(
+        name=_name(version, info),
+        version=version["Version"],
+        api=version["ApiVersion"],
+        driver=info.get("Driver", "?"),
+        store="containerd" if _uses_containerd(info) else "graph driver",
+        where=url(client),
+    )
+
+
+def api(client: DockerClient) -> tuple[int, int]:
+    """The API version spoken, as numbers: (1, 47)."""
+    major, minor = client.api.api_version.split(".")
+    return int(major), int(minor)
+
+
+def url(client: DockerClient) -> str:
+    """The address the client was made with; the SDK itself keeps only a form of its own."""
+    return getattr(client.api, "voldemo_url", client.api.base_url)
+
+
+def _name(version: dict, info: dict) -> str:
+    components = [part.get("Name", "") for part in version.get("Components") or []]
+    if "Podman Engine" in components:
+        return "Podman"
+    if info.get("OperatingSystem") == "Docker Desktop":
+        return "Docker Desktop"
+    rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
+    return "Docker Engine, rootless" if rootless else "Docker Engine"
+
+
+def _uses_containerd(info: dict) -> bool:
+    # https://docs.docker.com/engine/storage/containerd/: `docker info` shows driver-type io.containerd.snapshotter.v1
+    return any("io.containerd.snapshotter" in str(row) for row in info.get("DriverStatus") or [])

@@ -1,0 +1,116 @@
+"""The images the chapters use: pinned here and nowhere else, had from a registry or from a folder of tars."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pandas as pd
+from docker import DockerClient
+from docker.errors import APIError, ImageNotFound
+
+from voldemo.errors import reason
+from voldemo.words import Sentence
+
+BUSYBOX = "busybox:1.37"
+DEBIAN = "debian:13-slim"
+POSTGRES = "postgres:17"
+REDIS = "redis:8"
+PINNED = (BUSYBOX, DEBIAN, POSTGRES, REDIS)
+
+Track = Callable[[Iterable], Iterable]  # wraps what is looped over, to show how far it is
+
+
+def status(client: DockerClient) -> pd.DataFrame:
+    """One row for each of PINNED; columns: image, present, bytes (as the engine counts them)."""
+    rows = []
+    for image in PINNED:
+        try:
+            size = client.images.get(image).attrs["Size"]
+        except ImageNotFound:
+            size = None
+        rows.append({"image": image, "present": size is not None, "bytes": size})
+    return pd.DataFrame(rows).astype({"bytes": "Int64"})
+
+
+def missing(client: DockerClient) -> list[str]:
+    frame = status(client)
+    return list(frame.image[~frame.present])
+
+
+def pull(client: DockerClient, track: Track = iter) -> dict[str, str]:
+    """Pull what is missing. Returns image to reason for each one that could not be had."""
+    failed = {}
+    for image in track(missing(client)):
+        try:
+            client.images.pull(image)
+        except APIError as error:
+            failed[image] = reason(error)
+    return failed
+
+
+def load(client: DockerClient, folder: Path, track: Track = iter) -> dict[str, str]:
+    """Load what is missing from `folder`'s tars. Returns image to reason for each one that could not be had."""
+    if not folder.is_dir():
+        raise Sentence("images.no_folder", folder=folder)
+    failed = {}
+    for image in track(missing(client)):
+        path = folder / file_name(image)
+        try:
+            _only(path, image)
+            with path.open("rb") as tar:
+                client.images.load(tar)
+            client.images.get(image)
+        except (OSError, APIError, Sentence) as error:
+            failed[image] = reason(error)
+    return failed
+
+
+def save(client: DockerClient, folder: Path, track: Track = iter) -> list[Path]:
+    """Write a tar of each image that is present, for `load` elsewhere. A tar is there whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frame = status(client)
+    return [_save(client, image, folder / file_name(image)) for image in track(list(frame.image[frame.present]))]
+
+
+def _save(client: DockerClient, image: str, path: Path) -> Path:
+    part = path.with_suffix(".part")
+    try:
+        with part.open("wb") as tar:
+            for chunk in client.images.get(image).save(named=image):
+                tar.write(chunk)
+        return part.rename(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def file_name(image: str) -> str:
+    """busybox:1.37 is kept in busybox-1.37.tar."""
+    return f"{image.replace(':', '-')}.tar"
+
+
+def _only(path: Path, image: str) -> None:
+    """Refuse a tar that would bring any other name than `image`: it could replace an image of the learner's."""
+    try:
+        with tarfile.open(path) as tar:
+            names = _names(tar)
+    except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Sentence("images.not_a_tar", path=path, why=reason(error)) from error
+    if names != {image}:
+        raise Sentence("images.other_names", path=path, image=image, names=", ".join(sorted(names)) or "-")
+
+
+def _names(tar: tarfile.TarFile) -> set[str]:
+    """The names an image tar gives: `docker save` writes manifest.json; index.json counts for a containerd store."""
+    names: set[str] = set()
+    for member in tar:
+        if member.name in ("manifest.json", "index.json") and member.size < 1 << 20:
+            content = json.load(tar.extractfile(member))
+            if member.name == "manifest.json":
+                names |= {name for entry in content for name in entry.get("RepoTags") or []}
+            else:
+                marks = (entry.get("annotations") or {} for entry in content["manifests"])
+                names |= {mark["io.containerd.image.name"] for mark in marks if "io.containerd.image.name" in mark}
+    return {name.removeprefix("docker.io/library/") for name in names}

@@ -1,0 +1,94 @@
+"""JupyterLab as a learner meets it: the landing notebook and its contents open, in their language, nothing popping up.
+
+Nothing is written outside voldemo's own home, and the learner's own JupyterLab settings keep the last word.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+
+from voldemo.home import home
+
+LOCALES = {"en": "en", "ko": "ko_KR"}  # "en" by name: JupyterLab would otherwise follow the computer's language
+LANDING = "00_start.ipynb"
+
+
+def launch(root: Path, language: str, extra: list[str]) -> None:
+    """Become JupyterLab: the same process, so that Ctrl-C and signals reach it."""
+    prepare(home(), language)
+    sys.stdout.flush()
+    command = argv(root, language, extra)
+    os.execvpe(command[0], command, {**os.environ, **environment(home(), language)})
+
+
+def argv(root: Path, language: str, extra: list[str]) -> list[str]:
+    """The command; what `extra` says wins."""
+    page = f"/lab/workspaces/{_workspace(language)}/tree/notebooks/{language}/{LANDING}"
+    ours = {"--ServerApp.root_dir": root.resolve(), "--LabApp.default_url": page}  # terminals start in the root too
+    given = {option.partition("=")[0] for option in extra}
+    return [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        *(f"{option}={value}" for option, value in ours.items() if option not in given),  # Jupyter refuses a second one
+        # Where a contributor has jupytext, it would put its own idea of a notebook file in place of Jupyter's.
+        "--ServerApp.jpserver_extensions=jupyterlab_jupytext=False",
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+        *extra,
+    ]
+
+
+def environment(home: Path, language: str) -> dict[str, str]:
+    """The variables that make Jupyter look at what `prepare` wrote."""
+    theirs = os.environ.get("JUPYTER_CONFIG_PATH")
+    return {
+        "JUPYTER_CONFIG_PATH": os.pathsep.join([str(_config(home, language)), *([theirs] if theirs else [])]),
+        # Without this, a "python3" kernel that the learner once installed for themselves hides the one with voldemo.
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "JUPYTERLAB_WORKSPACES_DIR": str(_workspaces(home)),
+    }
+
+
+def prepare(home: Path, language: str) -> None:
+    """Write JupyterLab's defaults anew, and the opening layout once: from then on it is the learner's."""
+    # JupyterLab reads this file from every configuration folder, below the settings a learner chose by hand.
+    # An overrides.json, which does the same, could only replace the one an administrator put into JupyterLab.
+    defaults = _config(home, language) / "labconfig" / "default_setting_overrides.json"
+    defaults.parent.mkdir(parents=True, exist_ok=True)
+    defaults.write_text(json.dumps(_defaults(language), indent=2), encoding="utf-8")
+    _lay_out(_workspaces(home), language)
+
+
+def _defaults(language: str) -> dict:
+    locale = {"@jupyterlab/translation-extension:plugin": {"locale": LOCALES[language]}}
+    return _data("overrides.json") | locale
+
+
+def _lay_out(workspaces: Path, language: str) -> None:
+    name = _workspace(language)
+    # Jupyter's own name for the file. Its function needs an import of two seconds; a test holds the two together.
+    layout = workspaces / f"{name}-{sha256(name.encode()).hexdigest()[:4]}.jupyterlab-workspace"
+    if not layout.exists():
+        workspaces.mkdir(parents=True, exist_ok=True)
+        layout.write_text(json.dumps({"data": _data("workspace.json"), "metadata": {"id": name}}), encoding="utf-8")
+
+
+def _data(name: str) -> dict:
+    return json.loads(files("voldemo.data").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _workspace(language: str) -> str:
+    return f"voldemo-{language}"
+
+
+def _config(home: Path, language: str) -> Path:
+    return home / "jupyter" / language
+
+
+def _workspaces(home: Path) -> Path:
+    return home / "jupyter" / "workspaces"
