@@ -1,12 +1,23 @@
 """What every test shares: a home of its own, and the real engine that DOCKER_HOST names (`make test` starts one)."""
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from docker import DockerClient
+from relay import Relay
 
-from voldemo import connect as connecting
+from voldemo import home
+from voldemo.connect import find
+from voldemo.engines import url
 from voldemo.sandbox import remove, things
+
+
+def pytest_configure(config):
+    # docker-py leaves the sockets of a client that is given up to the garbage collector
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket.socket:ResourceWarning")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,10 +31,33 @@ def _home(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def client(_home) -> DockerClient:
-    """The engine the tests run on. None answering is a failure, never a skip."""
-    found = connecting.find()
-    yield found.client
-    for sandbox in {thing.sandbox for thing in things(found.client)}:
-        if sandbox.startswith(connecting.sandbox.key()):
-            remove(found.client, sandbox)
-    found.client.close()
+    """The engine the tests run on. None answering is a failure, never a skip; so is a test that leaves something."""
+    client = find().client
+    yield client
+    left = [thing for thing in things(client) if thing.sandbox.startswith(home.key())]
+    for sandbox in {thing.sandbox for thing in left}:
+        remove(client, sandbox)
+    client.close()
+    assert not left
+
+
+@pytest.fixture
+def own_home(tmp_path, monkeypatch) -> Path:
+    """A home for one test alone, for what would see the things of other tests."""
+    monkeypatch.setenv("VOLDEMO_HOME", str(tmp_path / "voldemo"))
+    return tmp_path / "voldemo"
+
+
+@pytest.fixture
+def short_path():
+    """A folder whose path leaves room for a socket's name: 107 characters are all it may have."""
+    folder = Path(tempfile.mkdtemp(prefix="vd-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def relay(client, short_path):
+    """A socket that leads to the engine, until it is told otherwise."""
+    with Relay(short_path / "docker.sock", url(client).removeprefix("unix://")) as relay:
+        yield relay

@@ -10,13 +10,12 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from docker import DockerClient
 from docker.context import ContextAPI
-from docker.errors import APIError, DockerException
+from docker.errors import DockerException
 from docker.utils import kwargs_from_env
-from requests import RequestException
 
 from voldemo import notebook, sandbox
 from voldemo.engines import Engine, describe
@@ -24,7 +23,8 @@ from voldemo.errors import causes, reason
 from voldemo.words import Sentence, say
 
 PROBE_SECONDS = 5
-DEFAULT_SOCKET = "/var/run/docker.sock"
+DOCKER_SOCKET = "/var/run/docker.sock"
+PODMAN_SOCKET = "/run/podman/podman.sock"
 CALL_SECONDS = 120  # a copy-up of a large file holds an answer back for a while
 
 
@@ -59,7 +59,7 @@ def connect(engine: str | None = None) -> DockerClient:
     print(found)
     try:
         sandbox.sweep(found.client)
-    except APIError as error:  # a lesson goes on with something left over
+    except OSError as error:  # Docker's answers are one too; a lesson goes on with something left over
         print(say("sandbox.left", why=reason(error)))
     return found.client
 
@@ -71,8 +71,8 @@ def find(engine: str | None = None) -> Found:
     passed_over: list[str] = []
     for candidate in candidates:
         try:
-            client = _open(candidate.url, remote_too=bool(name))
-            return Found(client, describe(client), tuple(passed_over))
+            client, engine = _open(candidate.url, remote_too=bool(name))
+            return Found(client, engine, tuple(passed_over))
         except Sentence as why:
             passed_over.append(f"{candidate.source}: {why}")
     tried = "; ".join(passed_over) or say("engine.no_socket")
@@ -84,7 +84,7 @@ def _named(name: str) -> list[Candidate]:
     if sockets := {"docker": docker_sockets, "podman": podman_sockets}.get(name):
         return [candidate for candidate in sockets() if _exists(candidate)]
     url = f"unix://{name}" if name.startswith("/") else name
-    if not urlsplit(url).scheme:
+    if not _address(url).scheme:
         raise Sentence("engine.unknown", name=name)
     return [Candidate(name, url)]
 
@@ -93,7 +93,9 @@ def _in_order() -> Iterator[Candidate]:
     return (candidate for source in SOURCES for candidate in source() if not candidate.usual or _exists(candidate))
 
 
-def _open(url: str, remote_too: bool) -> DockerClient:
+def _open(url: str, remote_too: bool) -> tuple[DockerClient, Engine]:
+    if not url:
+        raise Sentence("engine.no_context")
     if not remote_too and not is_local(url):
         raise Sentence("engine.remote", url=url)
     try:
@@ -103,12 +105,12 @@ def _open(url: str, remote_too: bool) -> DockerClient:
             use_ssh_client=url.startswith("ssh://"),
             tls=kwargs_from_env().get("tls") if url.startswith("tcp://") else None,
         )
-        client.ping()
-    except (DockerException, RequestException, OSError, ValueError) as error:
+        client.api.voldemo_url = url
+        engine = describe(client)
+    except (DockerException, OSError, ValueError, LookupError, TypeError) as error:  # whatever else answers there
         raise _refusal(url, error) from error
-    client.api.voldemo_url = url
     client.api.timeout = CALL_SECONDS
-    return client
+    return client, engine
 
 
 def _refusal(url: str, error: Exception) -> Sentence:
@@ -126,10 +128,17 @@ def _refusal(url: str, error: Exception) -> Sentence:
 
 
 def is_local(url: str) -> bool:
-    address = urlsplit(url)
+    address = _address(url)
     if address.scheme in ("unix", "npipe", "http+unix"):
         return True
     return address.hostname in ("localhost", "127.0.0.1", "::1") and address.scheme != "ssh"
+
+
+def _address(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def docker_host() -> Iterator[Candidate]:
@@ -139,14 +148,17 @@ def docker_host() -> Iterator[Candidate]:
 
 def active_context() -> Iterator[Candidate]:
     """What `docker context use` or DOCKER_CONTEXT chose; the default context is the first of the usual sockets."""
-    url = ContextAPI.kwargs_from_context(environment=os.environ).get("base_url")
-    if url and url != f"unix://{DEFAULT_SOCKET}":
+    try:
+        url = ContextAPI.kwargs_from_context(environment=os.environ).get("base_url", "")
+    except Exception:  # docker-py raises just that for a file it cannot read
+        url = ""
+    if url != ContextAPI.DEFAULT_CONTEXT.Host:
         yield Candidate("docker context", url)
 
 
 def docker_sockets() -> Iterator[Candidate]:
     return _sockets(
-        DEFAULT_SOCKET,
+        DOCKER_SOCKET,
         f"{_run_time_dir()}/docker.sock",  # rootless
         "~/.docker/run/docker.sock",  # Docker Desktop on macOS
         "~/.docker/desktop/docker.sock",  # Docker Desktop on Linux
@@ -159,7 +171,7 @@ def docker_sockets() -> Iterator[Candidate]:
 def podman_sockets() -> Iterator[Candidate]:
     return _sockets(
         f"{_run_time_dir()}/podman/podman.sock",
-        "/run/podman/podman.sock",
+        PODMAN_SOCKET,
         "~/.local/share/containers/podman/machine/podman.sock",  # Podman machine on macOS
     )
 
@@ -175,9 +187,12 @@ def _run_time_dir() -> str:
 
 def _exists(candidate: Candidate) -> bool:
     try:
-        return Path(urlsplit(candidate.url).path).exists()
+        Path(_address(candidate.url).path).stat()
     except PermissionError:  # a folder we may not look into: let the attempt say so
         return True
+    except OSError:
+        return False
+    return True
 
 
 # In this order. An engine of our own, for places where none runs, is one more function at the end.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+import pandas as pd
 from docker import DockerClient
 
 
@@ -44,6 +45,13 @@ def api(client: DockerClient) -> tuple[int, int]:
 def url(client: DockerClient) -> str:
     """The address the client was made with; the SDK itself keeps only a form of its own."""
     return getattr(client.api, "voldemo_url", client.api.base_url)
+
+
+def measured(client: DockerClient, rows: list[dict] | pd.DataFrame) -> pd.DataFrame:
+    """`rows` as a frame that knows which engine it was measured on (`attrs["engine"]`)."""
+    frame = pd.DataFrame(rows)
+    frame.attrs["engine"] = str(describe(client))
+    return frame
 
 
 def _name(version: dict, info: dict) -> str:

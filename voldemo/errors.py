@@ -12,6 +12,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from voldemo.words import Sentence
 
 FULL = "no space left on device"
+LOST = (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 MISSING = re.compile(r"[Nn]o such image: *([^\s\"')]+)")
 
 
@@ -24,10 +25,10 @@ def explain(error: BaseException) -> Sentence | None:
         return Sentence("disk.full", error=reason(error)) if FULL in text.lower() else None
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return Sentence("disk.full", error=error)
-    if isinstance(error, requests.Timeout):
-        return Sentence("engine.slow")
-    if isinstance(error, requests.ConnectionError):
-        return Sentence("engine.gone")
+    if isinstance(error, LOST):
+        # requests calls it a lost connection too when a stream comes to a halt
+        slow = any(isinstance(cause, (TimeoutError, requests.Timeout)) for cause in causes(error))
+        return Sentence("engine.slow" if slow else "engine.gone")
     return None
 
 

@@ -8,7 +8,6 @@ the process. Folders stand in a directory named by the same id.
 from __future__ import annotations
 
 import fcntl
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -23,14 +22,14 @@ from docker.models.containers import Container
 from docker.models.images import Image
 from docker.models.volumes import Volume
 from docker.types import Mount
-from requests import RequestException
 
-from voldemo.engines import describe
+from voldemo.engines import measured
 from voldemo.home import home, key
 from voldemo.images import BUSYBOX
 from voldemo.words import Sentence
 
 LABEL = "org.voldemo.sandbox"
+FAILURES = OSError  # files, an engine that cannot be reached, and Docker's answers: docker-py's APIError is one
 # PID 1 that ends at once on SIGTERM: a plain `sleep` ignores it there, and `docker stop` would wait ten seconds.
 STAY = ["sh", "-c", "trap 'exit 0' TERM; sleep 86400 & wait"]
 
@@ -45,6 +44,7 @@ class Sandbox(ExitStack):
     def __enter__(self) -> Sandbox:
         super().__enter__()
         self.id = self.enter_context(_claim())
+        self.label = f"{LABEL}={self.id}"
         self.labels = {LABEL: self.id}
         self.callback(remove, self.client, self.id)
         return self
@@ -52,7 +52,7 @@ class Sandbox(ExitStack):
     def __exit__(self, kind, error, trace) -> bool | None:
         try:
             return super().__exit__(kind, error, trace)
-        except (APIError, RequestException):
+        except FAILURES:
             if error is None:
                 raise
             return None  # the first failure is the one to tell; what is left, the next sweep takes
@@ -105,14 +105,18 @@ class Sandbox(ExitStack):
 
     def commit(self, container: Container, *changes: str) -> Image:
         """A new image from the container's writable layer: what RUN does at the end of each build step."""
-        label = f"LABEL {LABEL}={self.id}"
-        return container.commit(changes="\n".join([label, *changes]))
+        return container.commit(changes="\n".join([f"LABEL {self.label}", *changes]))
 
     def frame(self, rows: list[dict]) -> pd.DataFrame:
-        """`rows` as a frame that knows which engine it was measured on (`attrs["engine"]`)."""
-        frame = pd.DataFrame(rows)
-        frame.attrs["engine"] = str(describe(self.client))
-        return frame
+        """`rows` as a frame that knows which engine they were measured on."""
+        return measured(self.client, rows)
+
+
+def volume_at(container: Container, target: str) -> str:
+    """The name of the volume mounted at `target`. Engine 28 tells an anonymous volume's by its path only."""
+    container.reload()
+    (mount,) = (mount for mount in container.attrs["Mounts"] if mount["Destination"] == target)
+    return mount.get("Name") or Path(mount["Source"]).parent.name
 
 
 @dataclass(frozen=True)
@@ -146,13 +150,12 @@ def remove(client: DockerClient, sandbox: str) -> list[Thing]:
     gone: list[Thing] = []
     pending = things(client, sandbox)
     while pending:
-        refused: dict[Thing, APIError] = {}
+        refused: dict[Thing, Exception] = {}
         for thing in pending:
             try:
-                with suppress(NotFound):  # it went with another one
-                    _remove(client, thing)
+                _remove(client, thing)
                 gone.append(thing)
-            except APIError as error:
+            except FAILURES as error:
                 refused[thing] = error
         if len(refused) == len(pending):
             raise next(iter(refused.values()))
@@ -161,17 +164,28 @@ def remove(client: DockerClient, sandbox: str) -> list[Thing]:
 
 
 def _remove(client: DockerClient, thing: Thing) -> None:
-    match thing.kind:
-        case "container":
-            client.api.remove_container(thing.name, v=True, force=True)  # v: its anonymous volumes
-        case "image":
-            client.api.remove_image(thing.name, force=True)
-        case "network":
-            client.api.remove_network(thing.name)
-        case "volume":
-            client.api.remove_volume(thing.name, force=True)
-        case "folder":
-            _remove_folder(client, Path(thing.name))
+    if thing.kind == "folder":
+        _remove_folder(client, Path(thing.name))
+        return
+    with suppress(NotFound):  # it went with another one
+        match thing.kind:
+            case "container":
+                _remove_container(client, thing.name)
+            case "image":
+                client.api.remove_image(thing.name, force=True)
+            case "network":
+                client.api.remove_network(thing.name)
+            case "volume":
+                client.api.remove_volume(thing.name, force=True)
+
+
+def _remove_container(client: DockerClient, name: str) -> None:
+    try:
+        client.api.remove_container(name, v=True, force=True)  # v: its anonymous volumes
+    except APIError as error:
+        if "already in progress" not in str(error):
+            raise
+        client.api.wait(name, condition="removed")  # the engine is at it: --rm, or a call that was interrupted
 
 
 def _remove_folder(client: DockerClient, folder: Path) -> None:
@@ -189,14 +203,34 @@ def _remove_folder(client: DockerClient, folder: Path) -> None:
 
 
 def sweep(client: DockerClient) -> list[Thing]:
-    """Remove what this home's dead sandboxes left on this engine: not the living, not exercises, not others'."""
-    found = {thing.sandbox for thing in things(client)} - {exercise()}
+    """Remove what this home's dead sandboxes left on this engine: not the living, not exercises, not others'.
+
+    Raises what could not be removed, after the rest is gone.
+    """
+    found = {thing.sandbox for thing in things(client)} | {lock.stem for lock in _sandboxes().glob("*.lock")}
     gone: list[Thing] = []
-    for one in found:
-        if one.startswith(f"{key()}-") and not _alive(one):
-            gone += remove(client, one)
-            _lock(one).unlink(missing_ok=True)
+    failures: list[Exception] = []
+    for one in sorted(found - {exercise()}):
+        if one.startswith(f"{key()}-"):
+            try:
+                gone += _remove_if_dead(client, one)
+            except FAILURES as error:
+                failures.append(error)
+    if failures:
+        raise failures[0]
     return gone
+
+
+def _remove_if_dead(client: DockerClient, sandbox: str) -> list[Thing]:
+    """Remove what a sandbox left unless somebody holds its lock: its owner, or another kernel's sweep."""
+    with _lock(sandbox).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return []
+        gone = remove(client, sandbox)
+        _lock(sandbox).unlink(missing_ok=True)
+        return gone
 
 
 def exercise() -> str:
@@ -218,7 +252,7 @@ def _claim() -> Iterator[str]:
         try:
             yield name
         finally:
-            _lock(name).unlink()
+            _lock(name).unlink(missing_ok=True)
 
 
 def _alive(sandbox: str) -> bool:

@@ -1,0 +1,78 @@
+"""What a learner meets first: `voldemo lab`, before any cell has run."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from .jupyter import PROJECT, open_chapter, open_lab, run_all
+
+pytestmark = pytest.mark.browser
+LANGUAGES = ("en", "ko")
+FILE_MENU = {"en": "File", "ko": "파일"}
+HANGUL_FONTS = ("Nanum", "Noto Sans CJK", "Noto Sans KR", "Malgun", "Apple SD")
+
+
+def title(language: str) -> str:
+    """The landing notebook's first heading, as its file says it."""
+    notebook = json.loads((PROJECT / "notebooks" / language / "00_start.ipynb").read_text(encoding="utf-8"))
+    return "".join(notebook["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
+
+
+@pytest.fixture
+def landing(labs, page):
+    """`landing("ko")`: what the printed address shows."""
+
+    def show(language: str):
+        open_lab(page, labs(language).url)
+        return page
+
+    return show
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_printed_address_opens_the_landing_notebook(landing, language):
+    heading = landing(language).locator(".jp-Notebook h1").first
+    expect(heading).to_contain_text(title(language))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_its_contents_are_open_at_the_left(landing, language):
+    contents = landing(language).locator("#jp-left-stack .jp-TableOfContents")
+    expect(contents).to_be_visible()
+    expect(contents.locator(".jp-tocItem").first).to_contain_text(title(language))
+
+
+def test_nothing_pops_up(landing):
+    page = landing("en")
+    open_chapter(page, "en", "00_start")  # JupyterLab's question about its news comes long before the kernel answers
+    expect(page.locator(".jp-Dialog, .Toastify__toast")).to_have_count(0)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_menus_speak_the_learners_language(landing, language):
+    expect(landing(language).locator(".lm-MenuBar-itemLabel").first).to_have_text(FILE_MENU[language])
+
+
+@pytest.mark.parametrize("place", [".lm-MenuBar-itemLabel", ".jp-Notebook h1", ".jp-tocItem-content"])
+def test_hangul_is_drawn_with_a_font_that_has_it(landing, place):
+    page = landing("ko")
+    expect(page.locator(place).first).to_be_visible()
+    assert any(font.startswith(HANGUL_FONTS) for font in drawn_with(page, place))
+
+
+def drawn_with(page, selector: str) -> list[str]:
+    """The fonts the browser really took for the first element: a missing glyph is drawn with another one."""
+    session = page.context.new_cdp_session(page)
+    for domain in ("DOM", "CSS"):
+        session.send(f"{domain}.enable")
+    root = session.send("DOM.getDocument")["root"]["nodeId"]
+    node = session.send("DOM.querySelector", {"nodeId": root, "selector": selector})["nodeId"]
+    return [font["familyName"] for font in session.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_landing_notebook_runs(workspace, language):
+    page = workspace(language)
+    open_chapter(page, language, "00_start")
+    assert run_all(page) == []
