@@ -12,22 +12,23 @@ from pathlib import Path
 
 
 class Relay:
-    """`with Relay(socket, engine) as relay:` forwards until a request comes by that has the words given.
-
-    cut: the engine gets that request, and is gone before its answer. halt: the request is never answered.
-    """
+    """`with Relay(socket, engine) as relay:` forwards, until it is told to fail or a request has the words given."""
 
     def __init__(self, path: Path, engine: str):
         self.url = f"unix://{path}"
         self._path, self._engine = path, engine
-        self._words, self._fail = b"", self._cut
+        self._words, self._then = None, self.hang_up
+        self._halted = False
         self._open: set[socket.socket] = set()
 
     def cut(self, at: str) -> None:
-        self._words, self._fail = at.encode(), self._cut
+        """The engine gets that request, and is gone when its answer begins."""
+        self._words, self._then = at.encode(), self.hang_up
 
-    def halt(self, at: str) -> None:
-        self._words, self._fail = at.encode(), self._halt
+    def halt(self, at: str | None = None) -> None:
+        """From then on, or from now on, nothing is forwarded any more in either direction."""
+        self._words, self._halted = at and at.encode(), at is None
+        self._then = self.halt
 
     def __enter__(self) -> Relay:
         relay = self
@@ -42,32 +43,26 @@ class Relay:
         return self
 
     def __exit__(self, *_) -> None:
-        self._hang_up()
+        self.hang_up()
         self._server.shutdown()
+
+    def hang_up(self) -> None:
+        self._server.socket.close()  # from now on a connection is refused
+        for each in list(self._open):
+            _end(each)
 
     def _forward(self, here: socket.socket) -> None:
         with socket.socket(socket.AF_UNIX) as there:
             there.connect(self._engine)
             self._open |= {here, there}
+            due = False
             for data, sender in _messages(here, there):
-                if sender is here and self._words and self._words in data:
-                    self._fail(here, there, data)
-                    break
-                (there if sender is here else here).sendall(data)
+                due = due or bool(sender is here and self._words and self._words in data)
+                if due and sender is there:
+                    self._then()
+                if not self._halted:
+                    (there if sender is here else here).sendall(data)
             _end(here)
-
-    def _cut(self, here: socket.socket, there: socket.socket, request: bytes) -> None:
-        there.sendall(request)
-        there.recv(1)
-        self._hang_up()
-
-    def _halt(self, here: socket.socket, there: socket.socket, request: bytes) -> None:
-        here.recv(1)  # until the client gives up
-
-    def _hang_up(self) -> None:
-        self._server.socket.close()  # from now on a connection is refused
-        for each in list(self._open):
-            _end(each)
 
 
 def _messages(*sockets: socket.socket) -> Iterator[tuple[bytes, socket.socket]]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,8 +38,9 @@ def main() -> None:
     if options.stamp:
         for source in sources():
             source.write_text(stamped(source.read_text(encoding="utf-8")), encoding="utf-8")
-    if problems := [problem for source in sources() for problem in _bring_up_to_date(source, options.check)]:
-        raise SystemExit("\n".join(problems))
+    problems = [problem for source in sources() for problem in _bring_up_to_date(source, options.check)]
+    print("\n".join(problems), file=sys.stderr)
+    raise SystemExit(1 if problems and options.check else 0)
 
 
 def sources() -> list[Path]:
@@ -56,7 +58,9 @@ def _bring_up_to_date(source: Path, only_check: bool) -> list[str]:
         if is_fresh(path, source) and not only_check:
             continue
         if _changed_by_hand(path):
-            problems.append(f"{path.relative_to(ROOT)} was changed by hand and is kept; move it away to have a new one.")
+            problems.append(
+                f"{path.relative_to(ROOT)} was changed by hand and is kept; move it away to have a new one."
+            )
         elif only_check and (not path.exists() or path.read_text(encoding="utf-8") != text_of(source, language)):
             problems.append(f"{path.relative_to(ROOT)} is stale: run `make notebooks`.")
         elif not only_check:
@@ -67,7 +71,11 @@ def _bring_up_to_date(source: Path, only_check: bool) -> list[str]:
 
 
 def is_fresh(path: Path, source: Path) -> bool:
-    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["metadata"].get("voldemo", {}).get("source") == _made_of(source)
+    return path.exists() and _marks(path).get("source") == _made_of(source)
+
+
+def _marks(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))["metadata"].get("voldemo", {})
 
 
 def _made_of(source: Path) -> str:
@@ -80,7 +88,7 @@ def _changed_by_hand(path: Path) -> bool:
     if not path.exists():
         return False
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    return notebook["metadata"].get("voldemo", {}).get("cells") != _digest_of_cells(notebook["cells"])
+    return _marks(path).get("cells") != _digest_of_cells(notebook["cells"])
 
 
 def text_of(source: Path, language: str) -> str:
@@ -130,17 +138,18 @@ def _read(source: Path) -> list[dict]:
     import jupytext  # only contributors have it, and only they change a source
 
     cells = jupytext.read(source, fmt="py:percent").cells
-    prose = [cell for cell in cells if cell["cell_type"] == "markdown"]
-    for english, korean in zip(prose[::2], prose[1::2] or [None], strict=False):
-        _check_pair(source, english, korean)
-    if len(prose) % 2:
-        raise SystemExit(f"{source.name}: the last prose cell has no partner.")
+    following = [*cells[1:], None]
+    for cell, after in zip(cells, following, strict=True):
+        if cell["cell_type"] == "markdown" and cell["metadata"].get("lang") != "ko":
+            _check_pair(source, cell, after)
+    if sum(each["cell_type"] == "markdown" for each in cells) % 2:
+        raise SystemExit(f"{source.name}: there is Korean that belongs to no English.")
     return cells
 
 
 def _check_pair(source: Path, english: dict, korean: dict | None) -> None:
-    first = english["source"].splitlines()[0] if english["source"] else "(empty)"
-    languages = [cell["metadata"].get("lang") for cell in (english, korean or english)]
+    first = next(iter(english["source"].splitlines()), "")
+    languages = [(cell or {}).get("metadata", {}).get("lang") for cell in (english, korean)]
     if languages != ["en", "ko"]:
         raise SystemExit(f'{source.name}: prose comes in pairs, lang="en" then lang="ko": see “{first}”.')
     if korean["metadata"].get("of") != _digest(english["source"]):

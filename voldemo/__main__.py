@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
         return _failed(say("cli.interrupted"), 130)
     except Sentence as sentence:
         return _failed(str(sentence))
-    except LESSON as error:
+    except (*LESSON, OSError) as error:
         return _failed(one_line(error))
 
 
@@ -101,7 +101,7 @@ def clean(options: argparse.Namespace) -> int:
     client = find().client
     found = cleaning.survey(client)
     if found:
-        print(table((item.thing.kind, item.thing.name, say(f"clean.{item.state}")) for item in found))
+        print(table((item.thing.kind, item.name, say(f"clean.{item.state}")) for item in found))
     ours = [item for item in found if item.ours]
     if not ours:
         print(say("clean.nothing"))

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound
+from urllib3.exceptions import HTTPError
 
 from voldemo.words import Sentence
 
 FULL = "no space left on device"
-LOST = (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+LOST = (requests.Timeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError, HTTPError)
 MISSING = re.compile(r"[Nn]o such image: *([^\s\"')]+)")
 
 
@@ -52,4 +53,4 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-LESSON = (DockerException, requests.RequestException)  # what a notebook shows in one line, without a traceback
+LESSON = (DockerException, requests.RequestException, HTTPError)  # what a notebook shows in one line, without a traceback

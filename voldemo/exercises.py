@@ -6,7 +6,7 @@ import pandas as pd
 from docker import DockerClient
 from docker.types import Mount
 
-from voldemo import frames
+from voldemo import frames, sandbox
 from voldemo.engines import measured
 from voldemo.images import BUSYBOX
 from voldemo.sandbox import LABEL, Sandbox, exercise, exercise_label
@@ -36,6 +36,12 @@ def rename(client: DockerClient) -> pd.DataFrame:
     with Sandbox(client) as box:
         box.run(FILL, mounts=[Mount("/v", OLD, no_copy=True)])
     return _made(client)
+
+
+def clear(client: DockerClient) -> pd.DataFrame:
+    """Remove what the exercises left. Columns: kind, name."""
+    gone = sandbox.remove(client, exercise())
+    return measured(client, pd.DataFrame([(thing.kind, thing.name[:24]) for thing in gone], columns=["kind", "name"]))
 
 
 def listing(client: DockerClient, volume: str | None = None) -> str:

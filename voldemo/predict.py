@@ -47,14 +47,14 @@ class Guess:
             self.answers[cell] = following
 
     def against(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Columns: the question's, predicted (None while open), observed, hit (bool; None while open)."""
+        """Columns: the question's, predicted (None while open), observed (None if not in `frame`), hit (bool or None)."""
         columns = self.question.columns
-        seen = frame.set_index(columns)[self.question.value].astype(object)  # Python's own True and False
+        seen = frame.set_index(columns)[self.question.value].to_dict()
         rows = []
         for cell in self.question.cells():
-            observed = seen.loc[cell if len(cell) > 1 else cell[0]]
-            predicted = self.answers.get(cell)
-            rows.append([*cell, predicted, observed, None if predicted is None else bool(predicted == observed)])
+            predicted, observed = self.answers.get(cell), seen.get(cell if len(cell) > 1 else cell[0])
+            open_ = predicted is None or observed is None
+            rows.append([*cell, predicted, observed, None if open_ else predicted == observed])
         compared = pd.DataFrame(rows, columns=[*columns, "predicted", "observed", "hit"], dtype=object)
         compared.attrs = frame.attrs | {"value": self.question.value}
         return compared

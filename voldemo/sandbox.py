@@ -23,6 +23,7 @@ from docker.models.images import Image
 from docker.models.volumes import Volume
 from docker.types import Mount
 
+from voldemo import interrupt
 from voldemo.engines import measured
 from voldemo.home import home, key
 from voldemo.images import BUSYBOX
@@ -51,7 +52,8 @@ class Sandbox(ExitStack):
 
     def __exit__(self, kind, error, trace) -> bool | None:
         try:
-            return super().__exit__(kind, error, trace)
+            with interrupt.held_back():
+                return super().__exit__(kind, error, trace)
         except FAILURES:
             if error is None:
                 raise
@@ -60,7 +62,8 @@ class Sandbox(ExitStack):
     def create(self, command: list[str] | None = None, image: str = BUSYBOX, **options) -> Container:
         """`docker create`: a container without a network; `options` are docker-py's."""
         options = {"network_mode": "none"} | options | {"labels": self.labels}
-        return self.client.containers.create(image, command, **options)
+        with interrupt.held_back():
+            return self.client.containers.create(image, command, **options)
 
     def start(self, command: list[str] | None = None, image: str = BUSYBOX, **options) -> Container:
         container = self.create(command or STAY, image, **options)
@@ -77,7 +80,8 @@ class Sandbox(ExitStack):
 
     def volume(self, name: str | None = None, **options) -> Volume:
         """A named volume. Docker hands out an existing volume for a name that is taken: that one is refused."""
-        volume = self.client.volumes.create(name or f"vd-{secrets.token_hex(6)}", labels=self.labels, **options)
+        with interrupt.held_back():
+            volume = self.client.volumes.create(name or f"vd-{secrets.token_hex(6)}", labels=self.labels, **options)
         if (volume.attrs.get("Labels") or {}).get(LABEL) != self.id:
             raise Sentence("volume.taken", name=name)
         return volume
@@ -105,7 +109,8 @@ class Sandbox(ExitStack):
 
     def commit(self, container: Container, *changes: str) -> Image:
         """A new image from the container's writable layer: what RUN does at the end of each build step."""
-        return container.commit(changes="\n".join([f"LABEL {self.label}", *changes]))
+        with interrupt.held_back():
+            return container.commit(changes="\n".join([f"LABEL {self.label}", *changes]))
 
     def frame(self, rows: list[dict]) -> pd.DataFrame:
         """`rows` as a frame that knows which engine they were measured on."""

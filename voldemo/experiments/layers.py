@@ -27,6 +27,13 @@ def history(client: DockerClient, image: str = POSTGRES) -> pd.DataFrame:
     return measured(client, frames.history(client.images.get(image).history()))
 
 
+def instructions(client: DockerClient, image: str = POSTGRES) -> pd.DataFrame:
+    """`history`, added up for each Dockerfile instruction: columns instruction, steps (count), bytes, adds (bool)."""
+    steps = history(client, image).groupby("instruction", sort=False).bytes.agg(["count", "sum"]).reset_index()
+    frame = steps.set_axis(["instruction", "steps", "bytes"], axis="columns")
+    return measured(client, frame.assign(adds=frame.bytes > 0))
+
+
 def shared(client: DockerClient, images: tuple[str, ...] = (DEBIAN, POSTGRES, REDIS)) -> pd.DataFrame:
     """The layers of each image, lowest first, and how many of `images` have the same one.
 
@@ -48,7 +55,7 @@ def containers(
     """Make containers of one image, each with a file of 1 KiB of its own, and ask the engine what they take.
 
     Columns: containers, shared_bytes (the image, once), writable_bytes (all writable layers), copied_bytes (what it
-    would be if each container had a copy of the image; computed).
+    would be if each container had a copy of the image; computed), times (shared and writable, in images; rounded).
     """
     with Sandbox(client) as box:
         rows = []
@@ -70,6 +77,7 @@ def _bill(box: Sandbox, number: int) -> dict:
         "shared_bytes": image_bytes,
         "writable_bytes": writable,
         "copied_bytes": image_bytes * number + writable,
+        "times": round((image_bytes + writable) / image_bytes),
     }
 
 
@@ -90,7 +98,7 @@ def copy_up(client: DockerClient, mib: tuple[int, ...] = (1, 16, 64, 128), track
     """Append one byte, twice, to a file of the image and to the same file in a volume.
 
     Columns: place (layer or volume), file_bytes, append (first or second), seconds, writable_bytes (the container's
-    writable layer afterwards).
+    writable layer afterwards), copied (that layer grew by the whole file).
     """
     with Sandbox(client) as box:
         image = _image_with_files(box, mib)
@@ -121,6 +129,7 @@ def committed_after(box: Sandbox, script: str, image: str, *changes: str) -> str
 def _appends(box: Sandbox, image: str, place: str, size: int) -> Iterator[dict]:
     mount = box.mount("/files", place)  # a new volume is filled from the image
     container = box.start(image=image, mounts=[mount] if mount else [])
+    before = 0
     for append in ("first", "second"):
         said = container.exec_run(["sh", "-c", APPEND, "sh", f"/files/{size}"]).output
         yield {
@@ -128,8 +137,10 @@ def _appends(box: Sandbox, image: str, place: str, size: int) -> Iterator[dict]:
             "file_bytes": size * MIB,
             "append": append,
             "seconds": int(said) / 1e9,
-            "writable_bytes": _writable(container),
+            "writable_bytes": (after := _writable(container)),
+            "copied": after - before >= size * MIB,
         }
+        before = after
     container.remove(force=True)
 
 
