@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 from IPython.core.interactiveshell import InteractiveShell
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,5 +29,6 @@ def new_shell() -> Shell:
 def run(shell: Shell, code: str):
     """The value of the last line. Raises what the cell raised."""
     result = shell.run_cell(code)
+    plt.close("all")  # as a kernel does after each cell
     result.raise_error()
     return result.result

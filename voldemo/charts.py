@@ -26,9 +26,9 @@ def grid(frame: pd.DataFrame) -> Axes:
     down = list(dict.fromkeys(frame[keys[0]]))
     across = list(dict.fromkeys(frame[keys[1]])) if len(keys) > 1 else [frame.attrs["value"]]
     axes = _axes(frame, width=2.6 + 1.1 * len(across), height=0.9 + 0.4 * len(down))
-    for _, cell in frame.iterrows():
-        column = across.index(cell[keys[1]]) if len(keys) > 1 else 0
-        _cell(axes, column, down.index(cell[keys[0]]), cell)
+    for cell in frame.itertuples(index=False):
+        column = across.index(cell[1]) if len(keys) > 1 else 0
+        _cell(axes, column, down.index(cell[0]), cell)
     axes.set(xlim=(-0.5, len(across) - 0.5), ylim=(len(down) - 0.5, -0.5))
     axes.set_xticks(range(len(across)), [str(each) for each in across])
     axes.set_yticks(range(len(down)), [str(each) for each in down])
@@ -38,7 +38,7 @@ def grid(frame: pd.DataFrame) -> Axes:
     return axes
 
 
-def _cell(axes: Axes, column: int, row: int, cell: pd.Series) -> None:
+def _cell(axes: Axes, column: int, row: int, cell: tuple) -> None:
     colour = {True: YES, False: NO}.get(cell.observed, OTHER)
     missed = cell.hit is False
     box = Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, facecolor=colour, edgecolor=MISSED if missed else "none")

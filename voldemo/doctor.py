@@ -137,10 +137,13 @@ def _hangul_fonts() -> list[str]:
 
 
 def browser() -> Check:
+    """Something here that `voldemo lab` can open a page with."""
+    none = Check("browser", "warn", say("doctor.browser"), "voldemo lab --no-browser")
     try:
-        name = webbrowser.get().name
+        opener = webbrowser.get()
     except webbrowser.Error:
-        name = None
-    if name is None or name in TEXT_BROWSERS:
-        return Check("browser", "warn", say("doctor.browser"), "voldemo lab --no-browser")
-    return Check("browser", "ok", name)
+        return none
+    named = isinstance(opener, webbrowser.GenericBrowser)  # by BROWSER, which Python takes at its word
+    if opener.name in TEXT_BROWSERS or (named and not shutil.which(opener.name)):
+        return none
+    return Check("browser", "ok", opener.name)

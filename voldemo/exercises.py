@@ -20,14 +20,24 @@ FILL = "cd /v && echo a > a && mkdir -p d && echo b > d/b && chmod 600 d/b && ch
 LIST = "cd /v && find . | sort | while read f; do stat -c '%n %a %u:%g' $f; test -f $f && sha256sum $f; done; true"
 
 
+def labels() -> dict[str, str]:
+    """What `--label $LABEL` says, for the SDK."""
+    return {LABEL: exercise()}
+
+
+def volumes(client: DockerClient) -> pd.DataFrame:
+    """The exercises' volumes: columns name, driver, scope, labels, created."""
+    return measured(client, frames.volumes(client.api.volumes(filters={"label": exercise_label()})["Volumes"]))
+
+
 def unused(client: DockerClient) -> pd.DataFrame:
     """Four volumes: vd-orders used by a container that is not running, vd-archive labelled keep=yes, two unused."""
     for name in UNUSED:
         _volume(client, name, KEEP.get(name, {}))
     if not client.containers.list(all=True, filters={"volume": "vd-orders"}):
-        labels, mounts = {LABEL: exercise()}, [Mount("/orders", "vd-orders")]
-        client.containers.create(BUSYBOX, ["true"], labels=labels, mounts=mounts, network_mode="none")
-    return _made(client)
+        mounts = [Mount("/orders", "vd-orders")]
+        client.containers.create(BUSYBOX, ["true"], labels=labels(), mounts=mounts, network_mode="none")
+    return volumes(client)
 
 
 def rename(client: DockerClient) -> pd.DataFrame:
@@ -35,7 +45,7 @@ def rename(client: DockerClient) -> pd.DataFrame:
     _volume(client, OLD, {})
     with Sandbox(client) as box:
         box.run(FILL, mounts=[Mount("/v", OLD, no_copy=True)])
-    return _made(client)
+    return volumes(client)
 
 
 def clear(client: DockerClient) -> pd.DataFrame:
@@ -52,11 +62,7 @@ def listing(client: DockerClient, volume: str | None = None) -> str:
         return box.run(LIST, mounts=[Mount("/v", volume, no_copy=True)])
 
 
-def _volume(client: DockerClient, name: str, labels: dict[str, str]) -> None:
-    volume = client.volumes.create(name, labels=labels | {LABEL: exercise()})
+def _volume(client: DockerClient, name: str, more: dict[str, str]) -> None:
+    volume = client.volumes.create(name, labels=labels() | more)
     if (volume.attrs["Labels"] or {}).get(LABEL) != exercise():
         raise Sentence("volume.taken", name=name)
-
-
-def _made(client: DockerClient) -> pd.DataFrame:
-    return measured(client, frames.volumes(client.api.volumes(filters={"label": exercise_label()})["Volumes"]))

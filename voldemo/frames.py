@@ -11,7 +11,8 @@ CHANGES = {0: "C", 1: "A", 2: "D"}
 # The tar of an empty layer, as `RUN true` leaves one; every builder writes the same 1024 zero bytes.
 EMPTY = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 WRITES = ("ADD", "COPY", "RUN")  # the steps that write into the file system
-SHELL_STEP = re.compile(r"^(?:RUN\s+)?/bin/sh -c (?:#\(nop\)\s+)?")
+# How the builders write a shell step: BuildKit with RUN in front; the classic one with its build arguments counted.
+SHELL_STEP = re.compile(r"^(?:RUN )?(?:\|\d+ .*? )?/bin/sh -c (?:#\(nop\) +)?")
 INSTRUCTION = re.compile(r"^(FROM|RUN|CMD|LABEL|EXPOSE|ENV|ADD|COPY|ENTRYPOINT|VOLUME|USER|WORKDIR|ARG|STOPSIGNAL)\b")
 
 
@@ -20,22 +21,24 @@ def history(rows: list[dict]) -> pd.DataFrame:
 
     Columns: step, instruction (a Dockerfile's word), bytes (what the step added), created_by.
     """
+    texts = [row["CreatedBy"] for row in reversed(rows)]
     return pd.DataFrame(
         {
-            "step": step,
-            "instruction": instruction(row["CreatedBy"]),
-            "bytes": row["Size"],
-            "created_by": SHELL_STEP.sub("", row["CreatedBy"]),
+            "step": range(1, len(rows) + 1),
+            "instruction": [instruction(text) for text in texts],
+            "bytes": [row["Size"] for row in reversed(rows)],
+            "created_by": [SHELL_STEP.sub("", text) for text in texts],
         }
-        for step, row in enumerate(reversed(rows), 1)
     )
 
 
 def instruction(created_by: str) -> str:
-    """The Dockerfile's word for a step. The classic builder writes RUN as a bare shell command, BuildKit as `RUN …`."""
-    text = created_by if created_by.startswith("RUN") else SHELL_STEP.sub("", created_by)
-    match = INSTRUCTION.match(text.strip())
-    return match[1] if match else "RUN" if created_by.startswith("/bin/sh -c") else "-"
+    """The Dockerfile's word for a step; `-` where the history does not tell."""
+    shell = SHELL_STEP.match(created_by)
+    if shell and "#(nop)" not in shell[0]:
+        return "RUN"
+    word = INSTRUCTION.match(SHELL_STEP.sub("", created_by))
+    return word[1] if word else "-"
 
 
 def layers(image: dict, steps: list[dict]) -> pd.DataFrame:

@@ -11,11 +11,13 @@ import sys
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 from voldemo.home import home
 
 LOCALES = {"en": "en", "ko": "ko_KR"}  # "en" by name: JupyterLab would otherwise follow the computer's language
 LANDING = "00_start.ipynb"
+ALIASES = {"--notebook-dir": "--ServerApp.root_dir"}  # Jupyter's own other name for an option of ours
 
 
 def launch(root: Path, language: str, extra: list[str]) -> None:
@@ -28,9 +30,12 @@ def launch(root: Path, language: str, extra: list[str]) -> None:
 
 def argv(root: Path, language: str, extra: list[str]) -> list[str]:
     """The command; what `extra` says wins."""
-    page = f"/lab/workspaces/{_workspace(language)}/tree/notebooks/{language}/{LANDING}"
-    ours = {"--ServerApp.root_dir": root.resolve(), "--LabApp.default_url": page}  # terminals start in the root too
-    given = {option.partition("=")[0] for option in extra}
+    root = root.resolve()
+    notebook = next((option for option in extra if _is_notebook(option, root)), None)
+    opened = Path(notebook).resolve().relative_to(root) if notebook else Path("notebooks", language, LANDING)
+    page = f"/lab/workspaces/{_workspace(language)}/tree/{quote(opened.as_posix())}"
+    ours = {"--ServerApp.root_dir": root, "--LabApp.default_url": page}  # terminals start in the root too
+    given = {ALIASES.get(name, name) for name in (option.partition("=")[0] for option in extra)}
     return [
         sys.executable,
         "-m",
@@ -39,8 +44,13 @@ def argv(root: Path, language: str, extra: list[str]) -> list[str]:
         # Where a contributor has jupytext, it would put its own idea of a notebook file in place of Jupyter's.
         "--ServerApp.jpserver_extensions=jupyterlab_jupytext=False",
         *(["--allow-root"] if os.geteuid() == 0 else []),
-        *extra,
+        *(option for option in extra if option != notebook),  # it would open beside our layout, without the contents
     ]
+
+
+def _is_notebook(option: str, root: Path) -> bool:
+    path = Path(option).resolve()
+    return path.suffix == ".ipynb" and path.is_file() and path.is_relative_to(root)
 
 
 def environment(home: Path, language: str) -> dict[str, str]:

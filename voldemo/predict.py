@@ -47,7 +47,7 @@ class Guess:
             self.answers[cell] = following
 
     def against(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Columns: the question's, predicted (None while open), observed (None if not in `frame`), hit (bool or None)."""
+        """Columns: the question's, predicted (None while open), observed (None if not in `frame`), hit (or None)."""
         columns = self.question.columns
         seen = frame.set_index(columns)[self.question.value].to_dict()
         rows = []

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import nbformat
 from nbclient import NotebookClient
@@ -62,14 +66,41 @@ def execute(notebook: NotebookNode, chapter: Chapter) -> Failure | None:
         extra_arguments=["--Application.log_level=ERROR"],  # ipykernel 7 warns of each kernel's local ports
         store_widget_state=False,  # it makes a page ask the network for the widgets' scripts
     )
-    with client.setup_kernel(env={**os.environ, "JPY_SESSION_NAME": str(chapter.path)}):
+    with client.setup_kernel(env={**os.environ, "JPY_SESSION_NAME": str(chapter.path)}), _stopping(client) as pressed:
         for index, cell in enumerate(notebook.cells):
-            try:
-                client.execute_cell(cell, index)
-            except CellExecutionError:
-                return Failure(index + 1, _last_line(cell))
-            except DeadKernelError as error:
-                return Failure(index + 1, str(error))
+            why = _execute(client, cell, index)
+            if pressed.is_set():
+                raise KeyboardInterrupt
+            if why:
+                return Failure(index + 1, why)
+    return None
+
+
+@contextmanager
+def _stopping(client: NotebookClient) -> Iterator[Event]:
+    """Ctrl-C stops the cell, as Jupyter's stop button does: its experiment removes what it made. A second one us."""
+    pressed = Event()
+
+    def stop_cell(*_) -> None:
+        signal.signal(signal.SIGINT, before)
+        pressed.set()
+        os.killpg(client.km.provisioner.pgid, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, stop_cell)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _execute(client: NotebookClient, cell: NotebookNode, index: int) -> str | None:
+    """Why the cell failed although it may not, or nothing."""
+    try:
+        client.execute_cell(cell, index)
+    except CellExecutionError:
+        return _last_line(cell)
+    except DeadKernelError as error:
+        return str(error)
     return None
 
 
