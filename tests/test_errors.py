@@ -86,7 +86,7 @@ def test_this_machines_full_disk():
 
 @pytest.fixture
 def through(relay):
-    client = DockerClient(relay.url, timeout=0.5)
+    client = DockerClient(relay.url, timeout=1.5)
     yield client
     client.close()
 
@@ -119,13 +119,6 @@ def test_an_engine_that_fails_during_a_stream(client, relay, through, break_off,
         next(stream)
         break_off(relay)
         assert str(explain(failure(list, stream))) == say(key)
-
-
-def test_a_download_that_comes_to_a_halt(relay, through):
-    stream = through.images.get(BUSYBOX).save(chunk_size=1024)
-    next(stream)
-    relay.halt()
-    assert str(explain(failure(list, stream))) == say("engine.slow")
 
 
 # ---- why, in one line

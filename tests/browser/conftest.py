@@ -4,11 +4,12 @@ from contextlib import ExitStack
 from functools import cache
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
-from .jupyter import PROJECT, SCREEN, chromium, copy_notebooks, open_lab, serve
+from .jupyter import PATIENCE, PROJECT, SCREEN, chromium, copy_notebooks, open_lab, serve
 
 FAILED = pytest.StashKey[bool]()
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +35,7 @@ def browser():
 def page(browser, request):
     """A page with nothing remembered; a picture of it stays in build/screenshots when the test fails."""
     with browser.new_context(viewport=SCREEN) as context:
+        context.set_default_timeout(PATIENCE)
         opened = context.new_page()
         yield opened
         if request.node.stash.get(FAILED, False):

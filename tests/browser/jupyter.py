@@ -35,6 +35,7 @@ SETTINGS = {  # what a test needs and no learner would mind
 }
 RUNNING = re.compile(r"https?://127\.0\.0\.1:\S+")
 SCREEN = {"width": 1400, "height": 900}
+PATIENCE = 60_000  # ms for what takes one or two: a busy machine is no failure
 CELL_MINUTES = 5
 
 
