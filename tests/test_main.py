@@ -15,9 +15,9 @@ FOREIGN = "00000000-00000000"  # no home's key is all zeros but with a chance of
 
 
 @pytest.fixture(autouse=True)
-def _no_engine_named(monkeypatch):
-    """`--engine` sets it for good: a command is a process of its own."""
-    monkeypatch.setenv("VOLDEMO_ENGINE", "")
+def _as_typed_in_english(monkeypatch):
+    monkeypatch.setenv("VOLDEMO_LANG", "en")
+    monkeypatch.setenv("VOLDEMO_ENGINE", "")  # `--engine` sets it for good: a command is a process of its own
 
 
 @pytest.fixture

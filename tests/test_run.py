@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import nbformat
@@ -17,6 +18,7 @@ from voldemo.chapters import Chapter, chapters, root
 from voldemo.run import run
 from voldemo.words import Sentence
 
+DOT = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;"
 MAY_FAIL = {"tags": ["raises-exception"]}
 WIDGET = """
 import ipywidgets
@@ -40,7 +42,7 @@ def done(tmp_path_factory):
     chapter = write(
         folder,
         "00_all",
-        new_markdown_cell("# 볼륨\n\n[다음](01_next.ipynb#볼륨)"),
+        new_markdown_cell("# 볼륨\n\n[다음](01_next.ipynb#볼륨) ![a dot](dot.gif)"),
         new_code_cell("import pandas; pandas.DataFrame({'survived': ['a table']})"),
         new_code_cell("import matplotlib.pyplot as plt; plt.plot([1, 2]);"),
         new_code_cell(WIDGET),
@@ -48,6 +50,7 @@ def done(tmp_path_factory):
         new_code_cell("'tea' + 'pot' / 0", metadata=MAY_FAIL),
         new_code_cell("import os, sys; print(sys.executable, os.environ['JPY_SESSION_NAME'], os.getcwd(), sep='\\n')"),
     )
+    chapter.path.with_name("dot.gif").write_bytes(DOT)
     decoy = folder / "data" / "kernels" / "python3" / "kernel.json"
     decoy.parent.mkdir(parents=True)
     decoy.write_text(json.dumps({"argv": ["false"], "display_name": "another Python", "language": "python"}))
@@ -71,9 +74,10 @@ def test_the_page_lies_in_its_languages_folder(done):
     assert done.page.parts[-3:] == ("html", "ko", "00_all.html")
 
 
-def test_tables_and_charts_are_in_the_page(page):
+def test_tables_charts_and_pictures_are_in_the_page(page):
     assert "<td>a table</td>" in page
     assert "data:image/png;base64," in page
+    assert f"data:image/gif;base64,{b64encode(DOT).decode()}" in page
 
 
 def test_the_page_asks_the_network_for_nothing(page):
@@ -119,8 +123,9 @@ def test_another_failure_is_named_and_ends_the_chapter_but_not_the_page(tmp_path
     assert "the cell after" not in page
 
 
-def test_ctrl_c_ends_the_kernel_and_what_its_experiment_had_made(client, tmp_path):
+def test_ctrl_c_ends_the_kernel_and_what_its_experiment_had_made(client, tmp_path, monkeypatch):
     """The cell writes to a pipe when it is in the middle: nothing here waits longer than that."""
+    monkeypatch.setenv("VOLDEMO_LANG", "en")
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     middle = f"""

@@ -179,7 +179,7 @@ def _writable(client: DockerClient, volume: Volume | None) -> Check:
     script = "touch /v/.voldemo && rm /v/.voldemo && echo wrote"
     mounts = [Mount("/v", volume.name, no_copy=True)]
     with Sandbox(client) as box:
-        wrote = "wrote" in box.run(script, mounts=mounts, user=str(WRITER))
+        wrote = "wrote" in box.run(script, mounts=mounts, user=f"{WRITER}:{WRITER}")
         owner, mode = box.run("stat -c '%u %a' /v", mounts=mounts).split()
     return Check(
         (

@@ -64,7 +64,6 @@ def execute(notebook: NotebookNode, chapter: Chapter) -> Failure | None:
         kernel_name="python3",
         resources={"metadata": {"path": str(chapter.path.parent)}},
         extra_arguments=["--Application.log_level=ERROR"],  # ipykernel 7 warns of each kernel's local ports
-        store_widget_state=False,  # it makes a page ask the network for the widgets' scripts
     )
     with client.setup_kernel(env={**os.environ, "JPY_SESSION_NAME": str(chapter.path)}), _stopping(client) as pressed:
         for index, cell in enumerate(notebook.cells):
