@@ -1,4 +1,4 @@
-"""The engine's trouble becomes a sentence; what is a lesson stays Docker's own word. Real failures, as far as can be had."""
+"""The engine's trouble becomes a sentence; what is a lesson stays Docker's own word. Real failures throughout."""
 
 import errno
 import io

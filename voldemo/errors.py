@@ -53,4 +53,8 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-LESSON = (DockerException, requests.RequestException, HTTPError)  # what a notebook shows in one line, without a traceback
+LESSON = (
+    DockerException,
+    requests.RequestException,
+    HTTPError,
+)  # what a notebook shows in one line, without a traceback

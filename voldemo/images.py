@@ -96,7 +96,9 @@ def _only(path: Path, image: str) -> None:
     try:
         with tarfile.open(path) as tar:
             names = _names(tar)
-    except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # whatever a broken file provokes in a parser and three decompressors
         raise Sentence("images.not_a_tar", path=path, why=reason(error)) from error
     if names != {image}:
         raise Sentence("images.other_names", path=path, image=image, names=", ".join(sorted(names)) or "-")

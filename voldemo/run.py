@@ -122,6 +122,6 @@ def render(notebook: NotebookNode, chapter: Chapter) -> str:
 
 
 def _readable(output: NotebookNode) -> bool:
-    """Leave a widget's view out of an output: the page shows its text/html, or nothing when it has none."""
+    """Without its kernel a widget is only the text/html it brings along, which nbconvert then shows, or nothing."""
     data = output.get("data", {})
-    return data.pop(WIDGET, None) is None or "text/html" in data
+    return WIDGET not in data or "text/html" in data

@@ -78,10 +78,11 @@ class Sandbox(ExitStack):
         container.remove(v=True, force=True)
         return said
 
-    def volume(self, name: str | None = None, **options) -> Volume:
+    def volume(self, name: str | None = None, labels: dict[str, str] | None = None, **options) -> Volume:
         """A named volume. Docker hands out an existing volume for a name that is taken: that one is refused."""
+        name, labels = name or f"vd-{secrets.token_hex(6)}", (labels or {}) | self.labels
         with interrupt.held_back():
-            volume = self.client.volumes.create(name or f"vd-{secrets.token_hex(6)}", labels=self.labels, **options)
+            volume = self.client.volumes.create(name, labels=labels, **options)
         if (volume.attrs.get("Labels") or {}).get(LABEL) != self.id:
             raise Sentence("volume.taken", name=name)
         return volume

@@ -163,15 +163,15 @@ charts.grid(remove_guess.against(remove));
 # %% [markdown] lang="en"
 # ## 3.3 What does prune take?
 #
-# "`docker volume prune` removes unused volumes": the second thing that is out of date. Three volumes: an anonymous one whose
-# container is gone, a named one that nobody uses, and one in use. **What do `prune` and `prune --all` remove on this
+# "`docker volume prune` removes unused volumes": the second thing that is out of date. Three volumes: an anonymous one and
+# a named one that no container refers to, and one in use. **What do `prune` and `prune --all` remove on this
 # engine?** (The experiment narrows both to its own label. You should never run one without a filter on a machine you share.)
 
-# %% [markdown] lang="ko" of="960d4e4e"
+# %% [markdown] lang="ko" of="b089cec3"
 # ## 3.3 prune은 무엇을 지울까?
 #
-# "`docker volume prune`은 사용되지 않는 볼륨을 정리한다", 이것이 두 번째로 낡은 것입니다. 볼륨이 셋 있습니다. 컨테이너가 사라진 익명 볼륨, 아무도
-# 쓰지 않는 이름 있는 볼륨, 사용 중인 볼륨입니다. **이 엔진에서 `prune`과 `prune --all`은 각각 무엇을 지울까요?** (실험에서는 둘 다 자기
+# "`docker volume prune`은 사용되지 않는 볼륨을 정리한다", 이것이 두 번째로 낡은 것입니다. 볼륨이 셋 있습니다. 참조하는 컨테이너가 없는 익명
+# 볼륨과 이름 있는 볼륨, 그리고 사용 중인 볼륨입니다. **이 엔진에서 `prune`과 `prune --all`은 각각 무엇을 지울까요?** (실험에서는 둘 다 자기
 # 레이블로 범위를 좁힙니다. 여럿이 쓰는 장비에서는 필터 없이 실행하지 마세요.)
 
 # %%

@@ -1,7 +1,7 @@
 """JupyterLab as a learner starts it, and what a test does in it.
 
 Clicks on menus are dropped while a notebook is still starting. These helpers drive JupyterLab's own commands, which
-are promises: nothing here sleeps or polls.
+are promises: nothing here that happens in a page sleeps or polls.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,20 +56,25 @@ def copy_notebooks(folder: Path) -> Path:
 
 
 @contextmanager
-def serve(root: Path, language: str, private: Path) -> Iterator[Lab]:
-    """`voldemo lab --no-browser --port N`, typed in `root`. Jupyter's own files stay in `private`."""
+def serve(root: Path, language: str, private: Path, settings: dict = SETTINGS) -> Iterator[Lab]:
+    """`voldemo lab --no-browser --port N`, typed in `root` by a learner who chose `settings`.
+
+    Jupyter's own files stay in `private`.
+    """
     command = [Path(sys.executable).with_name("voldemo"), "lab", "--no-browser", "--port", str(_free_port())]
     options = ["--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"]
     server = subprocess.Popen(
         command + options,
         cwd=root,
-        env={**os.environ, **_private(private), "VOLDEMO_LANG": language},
+        env={**os.environ, **_private(private, settings), "VOLDEMO_LANG": language},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        yield Lab(_printed_url(server))
+        url = _printed_url(server)
+        _wait_for_port(server, urlsplit(url).port)
+        yield Lab(url)
     finally:
         server.terminate()
         server.wait(30)
@@ -81,8 +87,8 @@ def _free_port() -> int:
         return asked.getsockname()[1]
 
 
-def _private(folder: Path) -> dict[str, str]:
-    for plugin, values in SETTINGS.items():
+def _private(folder: Path, settings: dict) -> dict[str, str]:
+    for plugin, values in settings.items():
         file = (folder / "settings" / plugin).with_suffix(".jupyterlab-settings")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
@@ -103,6 +109,15 @@ def _printed_url(server: subprocess.Popen) -> str:
             threading.Thread(target=server.stdout.read, daemon=True).start()  # or its pipe fills up
             return found[0]
     raise RuntimeError(f"JupyterLab ended: {''.join(said)}")
+
+
+def _wait_for_port(server: subprocess.Popen, port: int) -> None:
+    """Jupyter prints its address a moment before it listens there, and tells nobody when it does."""
+    while server.poll() is None:
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"JupyterLab ended with status {server.returncode}")
 
 
 def chromium(playwright: Playwright) -> Browser:

@@ -5,7 +5,18 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from .jupyter import PROJECT, open_chapter, open_lab, run_all
+from .jupyter import (
+    PROJECT,
+    SETTINGS,
+    cell,
+    copy_notebooks,
+    open_chapter,
+    open_lab,
+    run_all,
+    run_cell,
+    serve,
+    write_cell,
+)
 
 pytestmark = pytest.mark.browser
 LANGUAGES = ("en", "ko")
@@ -13,10 +24,17 @@ FILE_MENU = {"en": "File", "ko": "파일"}
 HANGUL_FONTS = ("Nanum", "Noto Sans CJK", "Noto Sans KR", "Malgun", "Apple SD")
 
 
+def landing_cells(language: str) -> list[dict]:
+    return json.loads((PROJECT / "notebooks" / language / "00_start.ipynb").read_text(encoding="utf-8"))["cells"]
+
+
 def title(language: str) -> str:
     """The landing notebook's first heading, as its file says it."""
-    notebook = json.loads((PROJECT / "notebooks" / language / "00_start.ipynb").read_text(encoding="utf-8"))
-    return "".join(notebook["cells"][0]["source"]).splitlines()[0].removeprefix("# ")
+    return "".join(landing_cells(language)[0]["source"]).splitlines()[0].removeprefix("# ")
+
+
+def first_code_cell(language: str) -> str:
+    return next(cell["id"] for cell in landing_cells(language) if cell["cell_type"] == "code")
 
 
 @pytest.fixture
@@ -54,6 +72,14 @@ def test_the_menus_speak_the_learners_language(landing, language):
     expect(landing(language).locator(".lm-MenuBar-itemLabel").first).to_have_text(FILE_MENU[language])
 
 
+def test_what_a_learner_chose_in_jupyterlab_keeps_the_last_word(page, tmp_path):
+    chosen = SETTINGS | {"@jupyterlab/translation-extension/plugin": {"locale": "en"}}
+    with serve(copy_notebooks(tmp_path / "root"), "ko", tmp_path / "jupyter", chosen) as lab:
+        open_lab(page, lab.url)
+        expect(page.locator(".lm-MenuBar-itemLabel").first).to_have_text(FILE_MENU["en"])
+        expect(page.locator(".jp-Notebook h1").first).to_contain_text(title("ko"))
+
+
 @pytest.mark.parametrize("place", [".lm-MenuBar-itemLabel", ".jp-Notebook h1", ".jp-tocItem-content"])
 def test_hangul_is_drawn_with_a_font_that_has_it(landing, place):
     page = landing("ko")
@@ -76,3 +102,16 @@ def test_the_landing_notebook_runs(workspace, language):
     page = workspace(language)
     open_chapter(page, language, "00_start")
     assert run_all(page) == []
+
+
+def test_a_cell_can_be_changed_and_run(workspace):
+    """What the tests of chapters rely on."""
+    page = workspace("en")
+    open_chapter(page, "en", "00_start")
+    id = first_code_cell("en")
+    write_cell(page, id, "'solved ' + 'by hand'")
+    assert run_cell(page, id)
+    expect(cell(page, id).locator(".jp-OutputArea-output")).to_have_text("'solved by hand'")
+    write_cell(page, id, "undefined")
+    assert not run_cell(page, id)
+    assert run_all(page) == [id]
