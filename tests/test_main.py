@@ -91,6 +91,14 @@ def test_lab_passes_on_what_it_does_not_know(argv, passed):
     assert _parse(["lab", *argv]).jupyter == passed
 
 
+def test_lab_hands_the_named_engine_on(monkeypatch):
+    became = {}
+    monkeypatch.setattr("os.execvpe", lambda file, argv, environment: became.update(environment))
+    main(["lab", "--engine", "podman"])
+    assert became["VOLDEMO_ENGINE"] == "podman"
+    assert became["JUPYTER_CONFIG_PATH"]
+
+
 def test_help_speaks_the_learners_language(monkeypatch, capsys):
     monkeypatch.setenv("VOLDEMO_LANG", "ko")
     with pytest.raises(SystemExit, match="0"):

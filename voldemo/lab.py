@@ -55,13 +55,16 @@ def _is_notebook(option: str, root: Path) -> bool:
 
 def environment(home: Path, language: str) -> dict[str, str]:
     """The variables that make Jupyter look at what `prepare` wrote."""
-    theirs = os.environ.get("JUPYTER_CONFIG_PATH")
     return {
-        "JUPYTER_CONFIG_PATH": os.pathsep.join([str(_config(home, language)), *([theirs] if theirs else [])]),
-        # Without this, a "python3" kernel that the learner once installed for themselves hides the one with voldemo.
-        "JUPYTER_PREFER_ENV_PATH": "1",
+        "JUPYTER_CONFIG_PATH": _before("JUPYTER_CONFIG_PATH", _config(home, language)),
+        "JUPYTER_PATH": _before("JUPYTER_PATH", _data_path(home)),
         "JUPYTERLAB_WORKSPACES_DIR": str(_workspaces(home)),
     }
+
+
+def _before(variable: str, folder: Path) -> str:
+    theirs = os.environ.get(variable)
+    return os.pathsep.join([str(folder), *([theirs] if theirs else [])])
 
 
 def prepare(home: Path, language: str) -> None:
@@ -71,7 +74,17 @@ def prepare(home: Path, language: str) -> None:
     defaults = _config(home, language) / "labconfig" / "default_setting_overrides.json"
     defaults.parent.mkdir(parents=True, exist_ok=True)
     defaults.write_text(json.dumps(_defaults(language), indent=2), encoding="utf-8")
+    _offer_kernel(_data_path(home))
     _lay_out(_workspaces(home), language)
+
+
+def _offer_kernel(data: Path) -> None:
+    """The kernel that chapters ask for as python3: this Python, in which a failure is one line from the start."""
+    spec = data / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True, exist_ok=True)
+    extension = "--InteractiveShellApp.extra_extensions=voldemo.notebook"
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", extension]
+    spec.write_text(json.dumps({"argv": argv, "display_name": "voldemo", "language": "python"}), encoding="utf-8")
 
 
 def _defaults(language: str) -> dict:
@@ -98,6 +111,10 @@ def _workspace(language: str) -> str:
 
 def _config(home: Path, language: str) -> Path:
     return home / "jupyter" / language
+
+
+def _data_path(home: Path) -> Path:
+    return home / "jupyter" / "data"
 
 
 def _workspaces(home: Path) -> Path:

@@ -48,7 +48,8 @@
 # Docker 스토리지에 관한 틀린 답의 절반은 예전 버전에서는 맞던 답입니다. 그래서 지금 어떤 엔진과 이야기하고 있는지부터 알아야 합니다.
 
 # %%
-from voldemo import connect, predict, track
+from voldemo import charts, checks, connect, exercises, images, predict, track
+from voldemo.experiments import persistence
 
 client = connect()
 
@@ -69,8 +70,6 @@ client = connect()
 # 그러니 "Docker는 overlay2를 씁니다"는 답이 아닙니다. "이 엔진은 …라고 보고합니다"가 답입니다.
 
 # %%
-from voldemo import images
-
 images.status(client)
 
 # %% [markdown] lang="en"
@@ -114,8 +113,6 @@ images.status(client)
 # 스무 칸을 모두 예측해 보세요.**
 
 # %%
-from voldemo.experiments import persistence
-
 survival_guess = predict("survived", kind=persistence.KINDS, event=("restart", "stop", "kill", "rm"))
 survival_guess
 
@@ -124,8 +121,6 @@ survival = persistence.survival(client, track=track)
 survival
 
 # %%
-from voldemo import charts
-
 charts.grid(survival_guess.against(survival));
 
 # %% [markdown] lang="en"
@@ -207,8 +202,6 @@ charts.grid(leftovers_guess.against(leftovers));
 # !docker run --rm --network none -v my-notes:/data busybox:1.37 sh -c 'echo hello > /data/note'
 
 # %%
-from voldemo import checks
-
 checks.first_volume(client)
 
 # %% [markdown] lang="en"
@@ -326,6 +319,4 @@ checks.first_volume(client)
 # 마지막 셀은 연습에서 만든 것을 지웁니다. 다음은 `01_layers`, 그 바이트가 어디에 있는지입니다.
 
 # %%
-from voldemo import exercises
-
 exercises.clear(client)
