@@ -6,7 +6,7 @@ import select
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ class Relay:
         self.url = f"unix://{path}"
         self._path, self._engine = path, engine
         self._words, self._then = None, self.hang_up
+        self._first: Callable[[], object] = lambda: None
         self._halted = False
         self._open: set[socket.socket] = set()
 
@@ -29,6 +30,10 @@ class Relay:
         """From then on, or from now on, nothing is forwarded any more in either direction."""
         self._words, self._halted = at and at.encode(), at is None
         self._then = self.halt
+
+    def tell(self, at: str, action: Callable[[], object]) -> None:
+        """`action` happens before the engine gets that request, which is then handed on."""
+        self._words, self._first, self._then = at.encode(), action, lambda: None
 
     def __enter__(self) -> Relay:
         relay = self
@@ -57,7 +62,9 @@ class Relay:
             self._open |= {here, there}
             due = False
             for data, sender in _messages(here, there):
-                due = due or bool(sender is here and self._words and self._words in data)
+                if sender is here and self._words and self._words in data:
+                    self._words, due = None, True  # once
+                    self._first()
                 if due and sender is there:
                     self._then()
                 if not self._halted:

@@ -122,15 +122,16 @@ class Decoys:
         self.client = client
         other = {LABEL: "0f0e0d0c-00000000"}
         labels = [None, other, {LABEL: sandbox.exercise()}, {"org.voldemo": "x"}]
-        self.volumes = [client.volumes.create(f"vd-decoy-{number}", labels=each) for number, each in enumerate(labels)]
+        name = self.name = f"vd-decoy-{sandbox.key()}"
+        self.volumes = [client.volumes.create(f"{name}-{number}", labels=each) for number, each in enumerate(labels)]
         self.volumes.append(client.volumes.create())  # anonymous, used by nobody: what a prune would take
         binds = [f"{volume.name}:/{number}" for number, volume in enumerate(self.volumes[:4])]
         options = {"network_mode": "none", "volumes": binds}
         self.running = client.containers.run(BUSYBOX, sandbox.STAY, detach=True, **options)
         self.running.exec_run(["sh", "-c", "for each in /0 /1 /2 /3 /tmp; do date > $each/file; done"])
         self.stopped = client.containers.create(BUSYBOX, "true", labels=other, **options)
-        self.image = self.stopped.commit("vd-decoy", "1")
-        self.network = client.networks.create("vd-decoy", internal=True)
+        self.image = self.stopped.commit(name, "1")
+        self.network = client.networks.create(name, internal=True)
         self.files = [home / "notes.txt", home / "sandboxes.txt", home / "sandboxes" / "0f0e0d0c-00000000" / "file"]
         for file in self.files:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,7 @@ class Decoys:
             each.reload()
         return {
             "engine": {each.attrs.get("Id", each.attrs.get("Name")): each.attrs for each in inspected},
-            "images": {name: self.client.images.get(name).id for name in (*PINNED, "vd-decoy:1")},
+            "images": {name: self.client.images.get(name).id for name in (*PINNED, f"{self.name}:1")},
             "volumes": {f"/{n}": digest(self.running.get_archive(f"/{n}")[0]) for n in range(4)},
             "layers": [digest(each.get_archive("/")[0]) for each in (self.running, self.stopped)],
             "files": [(file.read_text(), file.stat().st_mtime_ns) for file in self.files],
@@ -151,7 +152,7 @@ class Decoys:
     def remove(self) -> None:
         for container in (self.running, self.stopped):
             container.remove(force=True)
-        self.client.images.remove("vd-decoy:1")
+        self.client.images.remove(f"{self.name}:1")
         for each in (self.network, *self.volumes):
             each.remove()
 

@@ -8,6 +8,7 @@ import os
 import socket
 import socketserver
 import threading
+import time
 from contextlib import contextmanager
 
 import children
@@ -254,7 +255,9 @@ def test_an_engine_that_never_answers(bare, short_path, monkeypatch):
     monkeypatch.setattr(connecting, "PROBE_SECONDS", 0.2)
     with listener(short_path / "stuck.sock", None) as where:
         bare(DOCKER_HOST=where)
+        started = time.monotonic()
         assert say("engine.slow") in str(refusal())
+        assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("closed", ["docker.sock", "."])

@@ -28,8 +28,8 @@ def failure(work, *arguments, **options) -> BaseException:
 
 def test_a_name_in_use_is_a_lesson(client):
     with Sandbox(client) as box:
-        box.create(name="vd-test-name")
-        error = failure(box.create, name="vd-test-name")
+        taken = box.create().name
+        error = failure(box.create, name=taken)
     assert error.response.status_code == 409
     assert explain(error) is None
     assert "already in use" in reason(error)

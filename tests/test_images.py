@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import secrets
 import tarfile
 
 import pytest
@@ -12,7 +13,7 @@ from voldemo.images import PINNED, file_name, load, missing, pull, save, status
 from voldemo.sandbox import Sandbox
 from voldemo.words import Sentence, say
 
-NAME = "voldemo-test:1"
+NAME = f"voldemo-test-{secrets.token_hex(4)}:1"
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ def test_outside_a_notebook_nothing_happens():
 
 def test_dockers_own_answer_is_one_line_with_its_status(cell, client):
     with Sandbox(client) as box:
-        box.create(name="vd-test-taken")
-        said = cell("box.create(name='vd-test-taken')", box=box)
+        taken = box.create().name
+        said = cell("box.create(name=taken)", box=box, taken=taken)
     assert said.startswith("409 Conflict: ")
     assert "already in use" in said
     assert said.count("\n") == 1

@@ -39,12 +39,12 @@ def shared(client: DockerClient, images: tuple[str, ...] = (DEBIAN, POSTGRES, RE
 
     Columns: image, layer (digest), bytes, images (count).
     """
-    frame = pd.concat([layers_of(client, image).assign(image=image) for image in images], ignore_index=True)
+    frame = pd.concat([_layers_of(client, image).assign(image=image) for image in images], ignore_index=True)
     frame["images"] = frame.groupby("layer").image.transform("nunique")
     return measured(client, frame[["image", "layer", "bytes", "images"]])
 
 
-def layers_of(client: DockerClient, name: str) -> pd.DataFrame:
+def _layers_of(client: DockerClient, name: str) -> pd.DataFrame:
     image = client.images.get(name)
     return frames.layers(image.attrs, image.history())
 
