@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import matplotlib
 import pytest
 from docker import DockerClient
 from relay import Relay
@@ -24,7 +25,7 @@ def pytest_configure(config):
 def _home(tmp_path_factory):
     """Never the developer's own ~/.voldemo."""
     os.environ["VOLDEMO_HOME"] = str(tmp_path_factory.mktemp("home"))
-    os.environ["MPLBACKEND"] = "agg"
+    matplotlib.use("agg")  # not by the environment: the kernels that tests start draw into their page
     for name in ("VOLDEMO_ENGINE", "VOLDEMO_LANG", "JPY_SESSION_NAME"):
         os.environ.pop(name, None)
 

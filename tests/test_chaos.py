@@ -158,9 +158,10 @@ class Decoys:
 
 
 def digest(stream) -> dict[str, str]:
-    """Each file of a tar: its header and its content."""
+    """Each file of a tar: its header and its content. Not /, which the engine touches to read a running container."""
     with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as tar:
         whole = {each.name: each.tobuf() + (tar.extractfile(each).read() if each.isreg() else b"") for each in tar}
+    whole.pop("", None)
     return {name: hashlib.sha256(content).hexdigest() for name, content in whole.items()}
 
 

@@ -96,5 +96,5 @@ def test_jupyter_has_no_other_name_for_what_is_ours():
 def test_every_language_has_its_own_defaults(tmp_path):
     for language, locale in (("en", "en"), ("ko", "ko_KR")):
         lab.prepare(tmp_path, language)
-        [file] = (tmp_path / "jupyter" / language).rglob("*.json")
+        [file] = (tmp_path / "jupyter" / language).rglob("default_setting_overrides.json")
         assert json.loads(file.read_text())["@jupyterlab/translation-extension:plugin"]["locale"] == locale

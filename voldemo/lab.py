@@ -74,6 +74,8 @@ def prepare(home: Path, language: str) -> None:
     defaults = _config(home, language) / "labconfig" / "default_setting_overrides.json"
     defaults.parent.mkdir(parents=True, exist_ok=True)
     defaults.write_text(json.dumps(_defaults(language), indent=2), encoding="utf-8")
+    # Else each page starts node to see whether to advise a rebuild: a second that the first kernel waits for.
+    defaults.with_name("page_config.json").write_text(json.dumps({"buildCheck": False}), encoding="utf-8")
     _offer_kernel(_data_path(home))
     _lay_out(_workspaces(home), language)
 

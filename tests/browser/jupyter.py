@@ -76,9 +76,17 @@ def serve(root: Path, language: str, private: Path, settings: dict = SETTINGS) -
         _wait_for_port(server, urlsplit(url).port)
         yield Lab(url)
     finally:
-        server.terminate()
-        server.wait(30)
-        server.stdout.close()
+        _stop(server)
+
+
+def _stop(server: subprocess.Popen) -> None:
+    server.terminate()
+    try:
+        server.wait(PATIENCE / 2000)
+    except subprocess.TimeoutExpired:  # seen once: Jupyter was still starting a kernel, and waited for itself for good
+        server.kill()
+        server.wait()
+    server.stdout.close()
 
 
 def _free_port() -> int:

@@ -37,7 +37,7 @@ def look(language: str, name: str, folder: Path) -> list[Path]:
             open_lab(page, lab.url)
             open_chapter(page, chapter.language, chapter.name)
             for failed in run_all(page):
-                print(f"failed: {failed}; no cell after it ran", file=sys.stderr)
+                print(f"failed: cell {failed}", file=sys.stderr)
             pictures = photograph(page, folder, chapter.name)
             page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
     return pictures
