@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 
 import pytest
@@ -10,6 +11,7 @@ from docker.errors import NotFound
 from voldemo import images, sandbox
 from voldemo.__main__ import _parse, main
 from voldemo.terminal import table
+from voldemo.words import say
 
 FOREIGN = "00000000-00000000"  # no home's key is all zeros but with a chance of 1 in 4 billion
 
@@ -184,3 +186,11 @@ def test_clean_has_nothing_to_do(client, capsys):
 
 def test_a_table_lines_up_with_hangul():
     assert table([("볼륨", "a"), ("volume", "b")]).splitlines() == ["볼륨    a", "volume  b"]
+
+
+@pytest.mark.parametrize("package", ["docker", "pandas", "ipywidgets"])
+def test_a_missing_package_is_one_sentence(package):
+    code = f"import sys; sys.modules[{package!r}] = None; from voldemo.__main__ import main; main(['doctor'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"{say('package.missing', name=package)}\n"

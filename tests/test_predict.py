@@ -56,4 +56,4 @@ def test_one_or_two_columns_are_asked_about(keys):
 
 
 def test_choices_are_shown_without_language():
-    assert [shown(choice) for choice in (None, True, False, "A", 10)] == ["?", "✓", "✗", "A", "10"]
+    assert [shown(choice) for choice in (None, True, False, "A", 1, 0)] == ["?", "✓", "✗", "A", "1", "0"]

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from base64 import b64encode
 from pathlib import Path
 
 import nbformat
@@ -18,7 +17,6 @@ from voldemo.chapters import Chapter, chapters, root
 from voldemo.run import run
 from voldemo.words import Sentence
 
-DOT = b"GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;"
 MAY_FAIL = {"tags": ["raises-exception"]}
 WIDGET = """
 import ipywidgets
@@ -42,7 +40,8 @@ def done(tmp_path_factory):
     chapter = write(
         folder,
         "00_all",
-        new_markdown_cell("# 볼륨\n\n[다음](01_next.ipynb#볼륨) ![a dot](dot.gif)"),
+        new_markdown_cell("# 볼륨\n\n[다음](01_next.ipynb#볼륨)"),
+        new_markdown_cell("<details><summary>풀이</summary>\n\n- folded\n</details>"),
         new_code_cell("import pandas; pandas.DataFrame({'survived': ['a table']})"),
         new_code_cell("import matplotlib.pyplot as plt; plt.plot([1, 2]);"),
         new_code_cell(WIDGET),
@@ -50,7 +49,6 @@ def done(tmp_path_factory):
         new_code_cell("'tea' + 'pot' / 0", metadata=MAY_FAIL),
         new_code_cell("import os, sys; print(sys.executable, os.environ['JPY_SESSION_NAME'], os.getcwd(), sep='\\n')"),
     )
-    chapter.path.with_name("dot.gif").write_bytes(DOT)
     decoy = folder / "data" / "kernels" / "python3" / "kernel.json"
     decoy.parent.mkdir(parents=True)
     decoy.write_text(json.dumps({"argv": ["false"], "display_name": "another Python", "language": "python"}))
@@ -74,10 +72,13 @@ def test_the_page_lies_in_its_languages_folder(done):
     assert done.page.parts[-3:] == ("html", "ko", "00_all.html")
 
 
-def test_tables_charts_and_pictures_are_in_the_page(page):
+def test_tables_and_charts_are_in_the_page(page):
     assert "<td>a table</td>" in page
     assert "data:image/png;base64," in page
-    assert f"data:image/gif;base64,{b64encode(DOT).decode()}" in page
+
+
+def test_what_is_folded_stays_folded(page):
+    assert re.search(r"<details><summary>풀이</summary>\s*<ul>\s*<li>folded</li>\s*</ul>\s*</details>", page)
 
 
 def test_the_page_asks_the_network_for_nothing(page):

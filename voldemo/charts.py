@@ -39,7 +39,7 @@ def grid(frame: pd.DataFrame) -> Axes:
 
 
 def _cell(axes: Axes, column: int, row: int, cell: tuple) -> None:
-    colour = {True: YES, False: NO}.get(cell.observed, OTHER)
+    colour = OTHER if not isinstance(cell.observed, bool) else YES if cell.observed else NO
     missed = cell.hit is False
     box = Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, facecolor=colour, edgecolor=MISSED if missed else "none")
     box.set_linewidth(2.5)

@@ -72,4 +72,8 @@ def guess(value: str, choices: Sequence[Hashable] = (True, False), **keys: Seque
 
 def shown(choice: Hashable) -> str:
     """How a choice is written on a button and in a chart: the same in every language."""
-    return {None: "?", True: "✓", False: "✗"}.get(choice, str(choice))
+    if choice is None:
+        return "?"
+    if isinstance(choice, bool):  # 1 == True, but it is a number
+        return "✓" if choice else "✗"
+    return str(choice)

@@ -110,13 +110,14 @@ def _last_line(cell: NotebookNode) -> str:
 
 
 def render(notebook: NotebookNode, chapter: Chapter) -> str:
-    """The notebook as one HTML page, pictures and tables inside it, leading to the other chapters' pages."""
+    """The notebook as one HTML page, charts and tables inside it, leading to the other chapters' pages."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = LINK.sub(r"\1.html", cell.source)
         else:
             cell.outputs = [output for output in cell.get("outputs", []) if _readable(output)]
-    exporter = HTMLExporter(raw_template=PAGE, embed_images=True, language_code=chapter.language)
+    # No embed_images: it closes each piece of HTML by itself, and a folded answer would stand open.
+    exporter = HTMLExporter(raw_template=PAGE, language_code=chapter.language)
     metadata = {"name": chapter.name, "path": str(chapter.path.parent)}
     return exporter.from_notebook_node(notebook, resources={"metadata": metadata})[0]
 

@@ -14,7 +14,14 @@ NAME = "00_start"
 CELLS = ("client = connect()", "leftovers_guess =", "leftovers =", "charts.grid(leftovers_guess")
 SCREEN = {"width": 1280, "height": 1060}
 # One click says yes, two say no. The first is the one that most people get wrong.
-CLICKS = {"rm-anonymous": 2, "rm-named": 1, "rm-v-anonymous": 2, "rm-v-named": 1, "run-rm-anonymous": 2, "run-rm-named": 1}
+CLICKS = {
+    "rm-anonymous": 2,
+    "rm-named": 1,
+    "rm-v-anonymous": 2,
+    "rm-v-named": 1,
+    "run-rm-anonymous": 2,
+    "run-rm-named": 1,
+}
 
 
 def main() -> None:
