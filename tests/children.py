@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
@@ -18,6 +19,7 @@ NOBODY = 65534
 
 def start(work: Callable, *arguments) -> tuple[multiprocessing.Process, Connection]:
     """`work(pipe, *arguments)` in a process with this one's environment; the other end of the pipe is returned."""
+    sys.modules["__main__"].__dict__.setdefault("__spec__", None)  # IPython's stand-in for it has none
     ours, theirs = FORKS.Pipe()
     child = FORKS.Process(target=_run, args=(dict(os.environ), work, theirs, *arguments))
     child.start()

@@ -1,9 +1,9 @@
 """What a learner sees in a cell when something fails: one line. In IPython itself, and in a real kernel."""
 
 import pytest
+from cells import new_shell
 from docker import DockerClient
 from docker.errors import APIError
-from IPython.core.interactiveshell import InteractiveShell
 from jupyter_client.manager import KernelManager
 
 from voldemo import notebook, sandbox
@@ -13,16 +13,11 @@ from voldemo.sandbox import Sandbox, things
 from voldemo.words import say
 
 
-class Shell(InteractiveShell):
-    def enable_gui(self, gui=None):
-        """There is no event loop."""
-
-
 @pytest.fixture
-def cell(capsys, tmp_path, monkeypatch):
+def cell(capsys, monkeypatch):
     """`cell(source, **names)`: what a cell prints, in a shell that voldemo has prepared."""
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    shell = Shell.instance(colors="nocolor")
+    shell = new_shell()
+    monkeypatch.setattr(shell, "colors", "nocolor")
     notebook.prepare()
 
     def run(source: str, **names) -> str:
@@ -32,11 +27,11 @@ def cell(capsys, tmp_path, monkeypatch):
         return capsys.readouterr().out
 
     yield run
-    shell.history_manager.end_session()
-    Shell.clear_instance()
+    shell.set_custom_exc((), None)
 
 
-def test_outside_a_notebook_nothing_happens():
+def test_outside_a_notebook_nothing_happens(monkeypatch):
+    monkeypatch.setattr(notebook, "get_ipython", lambda: None)
     assert notebook.prepare() is None
 
 

@@ -47,7 +47,13 @@ def doctor(options: argparse.Namespace) -> int:
 def lab(options: argparse.Namespace) -> int:
     from voldemo import lab as jupyter
     from voldemo.chapters import root
+    from voldemo.connect import environment, find
 
+    try:
+        print(found := find())
+        os.environ.update(environment(found))  # for the terminals in JupyterLab
+    except Sentence as why:
+        print(why)  # the pages can be read without an engine, and `connect()` looks again
     jupyter.launch(root(), language(), options.jupyter)
 
 

@@ -52,9 +52,7 @@ def connect(engine: str | None = None) -> DockerClient:
     `engine`: docker, podman, a socket's path or a URL; without it, the order this module's first lines give.
     """
     found = find(engine)
-    # `!docker` in a cell, Compose and a terminal follow the same switch
-    os.environ["DOCKER_HOST"] = found.engine.where
-    os.environ["LABEL"] = sandbox.exercise_label()
+    os.environ.update(environment(found))
     notebook.prepare()
     print(found)
     try:
@@ -62,6 +60,11 @@ def connect(engine: str | None = None) -> DockerClient:
     except OSError as error:  # Docker's answers are one too; a lesson goes on with something left over
         print(say("sandbox.left", why=reason(error)))
     return found.client
+
+
+def environment(found: Found) -> dict[str, str]:
+    """What makes `!docker` in a cell, Compose and a terminal follow the same switch."""
+    return {"DOCKER_HOST": found.engine.where, "LABEL": sandbox.exercise_label()}
 
 
 def find(engine: str | None = None) -> Found:

@@ -36,7 +36,7 @@ client = connect()
 # %% [markdown] lang="en"
 # ## 1.1 Which instructions add bytes?
 #
-# A typical picture of an image (this one opens many an answer) looks like this:
+# Many answers open with a picture of an image like this:
 #
 # ```text
 # read/write layer (container)
@@ -47,9 +47,9 @@ client = connect()
 # ```
 #
 # It is right, with two corrections you can make yourself below: a base image is not a special kind of layer, and not every
-# instruction of a Dockerfile makes one that holds anything. **Which of these instructions add bytes to `postgres`?**
+# instruction of a Dockerfile makes a layer that holds anything. **Which of these instructions add bytes to `postgres`?**
 
-# %% [markdown] lang="ko" of="7aec0d66"
+# %% [markdown] lang="ko" of="09816db9"
 # ## 1.1 어떤 명령이 바이트를 더할까?
 #
 # 면접 답변에 흔히 나오는 이미지 그림입니다.
@@ -96,13 +96,13 @@ charts.steps(history);
 # ## 1.2 Who pays for the base, and for 100 containers?
 #
 # `postgres` and `redis` are both built on Debian. A layer is named by the digest of its content, so "the same layer" can be
-# looked up: the column `images` counts how many of the three have it.
+# looked up: the column `images` counts how many of the three images (`debian`, `postgres`, `redis`) have it.
 
-# %% [markdown] lang="ko" of="8f406015"
-# ## 1.2 베이스 이미지는, 그리고 컨테이너 100개는 누가 감당할까?
+# %% [markdown] lang="ko" of="ad372966"
+# ## 1.2 베이스 이미지와 컨테이너 100개의 용량은 누구의 몫일까?
 #
 # `postgres`와 `redis`는 둘 다 Debian 위에 만들어집니다. 레이어의 이름은 내용의 다이제스트이므로 "같은 레이어"인지 찾아볼 수 있습니다.
-# `images` 열은 세 이미지 가운데 몇 개가 그 레이어를 갖는지를 셉니다.
+# `images` 열은 세 이미지(`debian`, `postgres`, `redis`) 가운데 몇 개가 그 레이어를 갖는지 셉니다.
 
 # %%
 shared = layers.shared(client)
@@ -112,15 +112,15 @@ shared
 charts.stacks(shared);
 
 # %% [markdown] lang="en"
-# A layer with `images` above 1 is stored once, whoever uses it. (Images from a registry share it only if they were built on
-# the very same Debian image; if yours show 1 everywhere, they were not.) Adding up what `docker image ls` lists therefore
-# counts too much.
+# A layer with `images` above 1 is stored once, however many images use it. (Images from a registry share it only if they
+# were built on the very same Debian image; if yours show 1 everywhere, they were not.) Adding up what `docker image ls`
+# lists therefore counts too much.
 #
 # Now one image and many containers. Each gets a file of 1 KiB of its own. **How many images' worth of disk do 1, 10 and 100
 # containers take?**
 
-# %% [markdown] lang="ko" of="8a3020fe"
-# `images`가 1보다 큰 레이어는 누가 쓰든 한 번만 저장됩니다. (레지스트리에서 받은 이미지는 똑같은 Debian 이미지 위에 빌드된 경우에만
+# %% [markdown] lang="ko" of="186a7724"
+# `images`가 1보다 큰 레이어는 이미지 몇 개가 쓰든 한 번만 저장됩니다. (레지스트리에서 받은 이미지는 똑같은 Debian 이미지 위에 빌드된 경우에만
 # 레이어를 공유합니다. 모두 1로 나온다면 그렇지 않은 것입니다.) 그래서 `docker image ls`의 크기를 더하면 실제보다 많이 나옵니다.
 #
 # 이번에는 이미지 하나에 컨테이너 여러 개입니다. 컨테이너마다 1KiB짜리 파일을 하나씩 씁니다. **컨테이너 1개, 10개, 100개는 각각 이미지
@@ -153,12 +153,13 @@ charts.grid(bill_guess.against(bill));
 # %% [markdown] lang="en"
 # ## 1.3 What does one byte cost?
 #
-# Layers below are read-only. To change a file that comes from the image, the driver first copies it up into the writable
-# layer. We append one byte to a file, then another one: to a file of the image, and to the same file in a volume.
+# The layers below are read-only. To change a file that comes from the image, the driver first copies it up into the
+# writable layer. We append one byte to a file, then another one: once to a file of the image, once to the same file in a
+# volume.
 # **Which of these appends copies the whole file?**
 
-# %% [markdown] lang="ko" of="5c0a54eb"
-# ## 1.3 1바이트는 얼마일까?
+# %% [markdown] lang="ko" of="16b1dbe3"
+# ## 1.3 1바이트를 쓰는 데 얼마가 들까?
 #
 # 아래 레이어는 읽기 전용입니다. 이미지에서 온 파일을 바꾸려면 드라이버가 먼저 그 파일을 쓰기 레이어로 복사해 올립니다(copy-up). 파일
 # 하나에 1바이트를 덧붙이고, 또 1바이트를 덧붙입니다. 한 번은 이미지의 파일에, 한 번은 볼륨에 있는 같은 파일에 합니다. **이 가운데 파일
@@ -177,19 +178,19 @@ charts.copy_up(copy_up);
 
 # %% [markdown] lang="en"
 # Look at `writable_bytes` first: after one byte, the writable layer holds the *whole file*. That is the proof, and it is the
-# same everywhere. The seconds depend on the disk and its file system (one with reflinks copies almost for free), but on most
-# the first append grows with the file and all others do not.
+# same with every overlay driver (`btrfs` and `zfs` copy blocks, not files). The seconds depend on the disk and its file
+# system: one with reflinks copies almost for free. On most, only the first append takes longer as the file grows.
 #
-# This is the honest reason to keep a database's files out of the writable layer: not that they would be lost at once, but
-# that the first write to each file of the image pays for the whole file. A volume's files are not below any layer.
+# This is the second reason, after `rm`, to keep files that change out of the writable layer: the first write to a file of
+# the image pays for the whole file. A volume's files are not below any layer.
 
-# %% [markdown] lang="ko" of="479d5dba"
-# 먼저 `writable_bytes`를 보세요. 1바이트를 썼을 뿐인데 쓰기 레이어에 *파일 전체*가 있습니다. 이것이 증거이고, 어디서나 같습니다. 걸린
-# 시간은 디스크와 파일 시스템에 따라 다르지만(reflink가 되는 파일 시스템은 거의 공짜로 복사합니다) 대개 첫 번째 덧붙이기만 파일 크기를
-# 따라 느려지고 나머지는 그렇지 않습니다.
+# %% [markdown] lang="ko" of="3b171daa"
+# 먼저 `writable_bytes`를 보세요. 1바이트를 썼을 뿐인데 쓰기 레이어에 *파일 전체*가 있습니다. 이것이 증거이고, 오버레이 계열
+# 드라이버라면 어디서나 같습니다(`btrfs`와 `zfs`는 파일이 아니라 블록을 복사합니다). 걸린 시간은 디스크와 파일 시스템에 따라 다르고, reflink가
+# 되는 파일 시스템은 거의 공짜로 복사합니다. 대개는 첫 번째 덧붙이기만 파일 크기를 따라 느려집니다.
 #
-# 데이터베이스 파일을 쓰기 레이어에 두지 않는 진짜 이유 가운데 하나가 이것입니다. 당장 사라져서가 아니라, 이미지에 있던 파일마다 첫 쓰기에
-# 파일 전체의 값을 치르기 때문입니다. 볼륨의 파일은 어느 레이어 아래에도 있지 않습니다.
+# 바뀌는 파일을 쓰기 레이어에 두지 않는 이유는 `rm`이 첫째, 이것이 둘째입니다. 이미지에 있던 파일은 처음 쓸 때 파일 전체의 값을 치릅니다.
+# 볼륨의 파일은 어느 레이어 아래에도 있지 않습니다.
 
 # %%
 largest = copy_up[copy_up.file_bytes == copy_up.file_bytes.max()]
@@ -225,21 +226,21 @@ charts.bars(deleted, "delete", "image_bytes_added");
 # A layer cannot take anything out of the layer below; it can only hide it. So a later `rm` makes the image no smaller and
 # hides nothing from whoever reads the tar that `docker save` writes, or pulls the image. Two habits follow: create and
 # remove in *one* `RUN`, and never let a secret into a layer at all: `RUN --mount=type=secret` exists for that. A secret that
-# was in a pushed image is to be changed, not deleted.
+# was ever in a pushed image has to be replaced; deleting it is not enough.
 
-# %% [markdown] lang="ko" of="cd3769a8"
-# 레이어는 아래 레이어에서 무엇을 덜어 낼 수 없고, 가릴 수 있을 뿐입니다. 그래서 나중에 하는 `rm`은 이미지를 줄이지도 못하고,
+# %% [markdown] lang="ko" of="7b365866"
+# 레이어는 아래 레이어에서 아무것도 덜어 낼 수 없고, 가릴 수 있을 뿐입니다. 그래서 나중에 하는 `rm`은 이미지를 줄이지도 못하고,
 # `docker save`가 만드는 tar를 읽거나 이미지를 pull하는 사람에게 아무것도 숨기지 못합니다. 여기서 두 가지 습관이 나옵니다. 만들고 지우는
-# 일은 *한* `RUN` 안에서 하고, 비밀은 애초에 레이어에 넣지 않습니다. `RUN --mount=type=secret`이 그래서 있습니다. 이미 push한 이미지에
-# 들어간 비밀은 지울 것이 아니라 바꿔야 합니다.
+# 일은 *한* `RUN` 안에서 하고, 비밀 값은 애초에 레이어에 넣지 않습니다. `RUN --mount=type=secret`이 그래서 있습니다. 한 번이라도 push한
+# 이미지에 들어간 비밀 값은 지우는 것으로는 부족하고, 새 값으로 바꿔야 합니다.
 
 # %% [markdown] lang="en"
 # ## 1.5 A deletion, looked at
 #
 # A container adds the file `/added`, appends a line to `/etc/group` and removes `/etc/passwd`. `docker diff` marks each path
-# **A** (added), **C** (changed) or **D** (deleted). **Which mark gets which path?**
+# **A** (added), **C** (changed) or **D** (deleted). **Which path gets which mark?**
 
-# %% [markdown] lang="ko" of="90416e76"
+# %% [markdown] lang="ko" of="e521becc"
 # ## 1.5 삭제를 들여다보기
 #
 # 컨테이너가 `/added` 파일을 만들고, `/etc/group`에 한 줄을 덧붙이고, `/etc/passwd`를 지웁니다. `docker diff`는 경로마다
@@ -259,24 +260,24 @@ charts.grid(diff_guess.against(diff));
 # %% [markdown] lang="en"
 # `/etc` itself is **C**: its list of entries changed. The column `committed` shows what ends up in a layer. A change is the
 # whole new file. A deletion is an *extra* file, `.wh.passwd`: the **whiteout** that hides the one below. (In a layer's tar,
-# that is; on the host's disk, overlayfs keeps the same fact as a character device 0/0.)
+# that is; on the host's disk, overlayfs keeps the same fact as a character device numbered 0/0.)
 
-# %% [markdown] lang="ko" of="5dc8dc3c"
-# `/etc` 자신은 **C**입니다. 그 안의 목록이 바뀌었기 때문입니다. `committed` 열은 레이어에 실제로 들어가는 것입니다. 변경은 새 파일
+# %% [markdown] lang="ko" of="0f3b49ca"
+# `/etc` 자체는 **C**입니다. 그 안의 목록이 바뀌었기 때문입니다. `committed` 열은 레이어에 실제로 들어가는 것입니다. 변경은 새 파일
 # 전체이고, 삭제는 `.wh.passwd`라는 *추가* 파일입니다. 아래 레이어의 파일을 가리는 **whiteout**입니다. (레이어의 tar에서 그렇고, 호스트
-# 디스크에서는 overlayfs가 같은 사실을 0/0 문자 장치로 기록합니다.)
+# 디스크에서는 overlayfs가 같은 사실을 장치 번호가 0/0인 문자 장치로 기록합니다.)
 
 # %% [markdown] lang="en"
 # ## 1.6 What does `docker commit` take?
 #
 # One container, five kinds of storage, a note in each. We commit the container and look for the notes in a container of the
-# new image. **Where are they?**
+# new image. **Which notes are there?**
 
-# %% [markdown] lang="ko" of="9e4a8f6c"
+# %% [markdown] lang="ko" of="e41ab263"
 # ## 1.6 `docker commit`은 무엇을 담을까?
 #
 # 컨테이너 하나에 다섯 종류의 스토리지가 있고 각각에 메모를 남깁니다. 컨테이너를 commit한 다음, 새 이미지로 만든 컨테이너에서 메모를
-# 찾습니다. **어디에 있을까요?**
+# 찾습니다. **어느 메모가 있을까요?**
 
 # %%
 commit_guess = predict("in_image", kind=("layer", "volume", "anonymous", "bind", "tmpfs"))
@@ -310,9 +311,9 @@ charts.grid(commit_guess.against(commit));
 # ```
 #
 # Make an image with the same `/result`, without `/big`, and less than 1 MiB larger than `busybox`. Label it with
-# `--label $LABEL`; `docker build -` reads a Dockerfile from its input.
+# `--label $LABEL`; `docker build -` reads a Dockerfile from standard input.
 
-# %% [markdown] lang="ko" of="d85c13e5"
+# %% [markdown] lang="ko" of="bac7f26a"
 # ## 1.7 연습: 날씬한 이미지
 #
 # 이 Dockerfile은 체크섬을 계산하고 뒷정리까지 합니다. 그런데도 이미지는 `busybox`보다 20MiB 큽니다.
@@ -334,9 +335,9 @@ charts.grid(commit_guess.against(commit));
 checks.slim_image(client)
 
 # %% [markdown] lang="en"
-# A build in two stages is the other classic way: compute in one, `COPY --from` only the result into the other.
+# A multi-stage build is the other classic way: compute in one stage, `COPY --from` only the result into the next.
 
-# %% [markdown] lang="ko" of="cb2a050b"
+# %% [markdown] lang="ko" of="d81ffa36"
 # 다른 고전적인 방법은 멀티 스테이지 빌드입니다. 한 스테이지에서 계산하고, 결과만 `COPY --from`으로 다음 스테이지에 옮깁니다.
 
 # %% [markdown] lang="en"
@@ -378,7 +379,8 @@ checks.all_kinds(client)
 # - A write to a file of the image copies the whole file first; appending one byte to a 1 GB file therefore adds 1 GB to that
 #   container's layer (your `copy_up`, column `writable_bytes`).
 #
-# *They will go on with:* "And the logs?" They are outside the layers too, and grow without limit unless rotated.
+# *They will go on with:* "And the logs?" They are outside the layers, and the default `json-file` driver does not
+# rotate them: they grow until you set a limit.
 # </details>
 #
 # **3. Somebody committed a password to an image and deleted it in the next step. Is that enough?**
@@ -393,7 +395,7 @@ checks.all_kinds(client)
 # `docker save`.
 # </details>
 
-# %% [markdown] lang="ko" of="f5ba821f"
+# %% [markdown] lang="ko" of="c76ba465"
 # ## 1.9 말해 보기
 #
 # **1. 이미지 레이어란 무엇이고, 어떤 명령이 레이어를 만듭니까?**
@@ -414,7 +416,8 @@ checks.all_kinds(client)
 # - 이미지의 파일에 쓰면 먼저 파일 전체가 복사됩니다. 1GB 파일에 1바이트를 덧붙이면 그 컨테이너의 레이어가 1GB 늘어납니다(`copy_up` 표의
 #   `writable_bytes` 열).
 #
-# *이어지는 질문:* "로그는요?" 로그도 레이어 바깥에 있고, 로테이션을 설정하지 않으면 끝없이 늘어납니다.
+# *이어지는 질문:* "로그는요?" 로그는 레이어 바깥에 있고, 기본값인 `json-file` 드라이버는 로테이션을 하지 않으므로 한도를 정하지 않으면
+# 끝없이 늘어납니다.
 # </details>
 #
 # **3. 누가 이미지에 비밀번호를 넣었다가 다음 단계에서 지웠습니다. 그것으로 충분합니까?**
@@ -423,7 +426,7 @@ checks.all_kinds(client)
 #
 # - 아닙니다. 삭제는 새 레이어의 whiteout일 뿐이고 이전 레이어에는 파일이 그대로 있어서, `docker save`만 하면 누구나 꺼낼 수 있습니다
 #   (`deleted` 표의 `recovered` 열).
-# - 비밀을 바꾸고, 비밀 없이 다시 빌드하고, 앞으로는 빌드 시크릿을 씁니다.
+# - 비밀번호를 바꾸고, 비밀 값 없이 다시 빌드하고, 앞으로는 빌드 시크릿을 씁니다.
 #
 # *이어지는 질문:* "그런 파일은 어떻게 찾습니까?" `docker history`에서 수상한 크기를 찾고 `docker save`의 레이어를 읽습니다.
 # </details>

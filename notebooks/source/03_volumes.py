@@ -9,8 +9,8 @@
 # docker volume prune        # removes unused volumes
 # ```
 #
-# Five commands from a typical answer. Two of them are not right any more, and one of those two has cost people data. You
-# will find both.
+# Five commands from a typical answer. Two of them are out of date, and one of those two can cost you data. You will find
+# both.
 #
 # In this chapter (about 40 minutes) you will
 #
@@ -20,7 +20,7 @@
 # - find volumes by filters, share one between containers,
 # - clean up safely, and "rename" a volume.
 
-# %% [markdown] lang="ko" of="f242839b"
+# %% [markdown] lang="ko" of="8f70e703"
 # # 3. 볼륨: 만들고, 찾고, 지키고, 지우기
 #
 # ```bash
@@ -31,8 +31,7 @@
 # docker volume prune        # 사용되지 않는 볼륨 정리
 # ```
 #
-# 흔한 답변에 나오는 다섯 명령입니다. 이 가운데 둘은 이제 맞지 않고, 그중 하나 때문에 데이터를 잃은 사람들이 있습니다. 두 가지를 모두 찾게
-# 됩니다.
+# 흔한 답변에 나오는 다섯 명령입니다. 이 가운데 둘은 낡았고, 그중 하나는 데이터를 잃게 할 수 있습니다. 두 가지를 모두 찾게 됩니다.
 #
 # 이 장에서는 (약 40분)
 #
@@ -68,14 +67,14 @@ mydata.attrs
 exercises.volumes(client)
 
 # %% [markdown] lang="en"
-# A name, a driver, labels, options: that is all. No size (the engine does not keep one) and no quota. `Mountpoint` is a path
-# on the *engine's* machine; on Docker Desktop that is a virtual machine, so you will not find it on your Mac or Windows disk.
-# And do not write there: what goes around the engine goes around its permissions and its bookkeeping too.
+# A name, a driver, labels, options, and little more. No size (the engine does not keep one) and no quota. `Mountpoint` is a
+# path on the *engine's* machine; on Docker Desktop that is a virtual machine, so you will not find it on your Mac or
+# Windows disk. And do not write there: what goes around the engine goes around its permissions and its bookkeeping too.
 #
 # What may a name look like? The star stands for a few random digits. **Which names are accepted?**
 
-# %% [markdown] lang="ko" of="c75a9804"
-# 이름, 드라이버, 레이블, 옵션이 전부입니다. 크기도 없고(엔진이 기록하지 않습니다) 용량 제한도 없습니다. `Mountpoint`는 *엔진이 있는* 머신의
+# %% [markdown] lang="ko" of="f4580265"
+# 이름, 드라이버, 레이블, 옵션 정도가 전부입니다. 크기도 없고(엔진이 기록하지 않습니다) 용량 제한도 없습니다. `Mountpoint`는 *엔진이 있는* 머신의
 # 경로입니다. Docker Desktop이라면 가상 머신이므로 Mac이나 Windows 디스크에서는 찾을 수 없습니다. 그리고 그곳에 직접 쓰지 마세요. 엔진을
 # 우회하면 권한과 관리도 우회하게 됩니다.
 #
@@ -93,19 +92,20 @@ names
 charts.grid(names_guess.against(names));
 
 # %% [markdown] lang="en"
-# At least two characters, a letter or digit first, then letters, digits, `_`, `.` and `-`. A source with a slash is a *path*
-# to `docker run -v`: `-v data:/x` is a volume, `-v ./data:/x` is a bind mount. One character decides which.
+# At least two characters, an English letter or digit first, then letters, digits, `_`, `.` and `-`. No slash: to
+# `docker run -v`, a source that begins with `/` or `./` is a *path*. `-v data:/x` is a volume, `-v ./data:/x` is a bind
+# mount. Two characters decide which.
 #
 # (`--name`, in the list above, is the first thing that is out of date: `docker volume create mydata` takes the name as an
 # argument, and `--help` does not list the flag any more.)
 #
 # And creating twice?
 
-# %% [markdown] lang="ko" of="131eec2f"
-# 두 글자 이상이고, 첫 글자는 영문자나 숫자, 그 뒤로는 영문자, 숫자, `_`, `.`, `-`입니다. `docker run -v`에서 슬래시가 든 원본은 *경로*입니다.
-# `-v data:/x`는 볼륨, `-v ./data:/x`는 바인드 마운트입니다. 글자 하나가 가릅니다.
+# %% [markdown] lang="ko" of="c564518e"
+# 두 글자 이상이고, 첫 글자는 영문자나 숫자, 그 뒤로는 영문자, 숫자, `_`, `.`, `-`입니다. 슬래시는 쓸 수 없습니다. `docker run -v`에서 `/`나
+# `./`로 시작하는 원본은 *경로*입니다. `-v data:/x`는 볼륨, `-v ./data:/x`는 바인드 마운트입니다. 두 글자가 둘을 가릅니다.
 #
-# (위 목록의 `--name`이 첫 번째로 낡은 것입니다. `docker volume create mydata`처럼 이름을 인자로 주며, `--help`에는 이 플래그가 더 이상
+# (위 명령 목록의 `--name`이 낡은 것 두 가지 중 첫째입니다. `docker volume create mydata`처럼 이름을 인자로 주며, `--help`에는 이 플래그가 더 이상
 # 나오지 않습니다.)
 #
 # 두 번 만들면 어떻게 될까요?
@@ -115,11 +115,13 @@ volumes.again(client)
 
 # %% [markdown] lang="en"
 # No error: the engine hands out the volume that exists. Look at the last row: other *options* were asked for, and ignored
-# without a word. This is why changing `driver_opts` in a Compose file changes nothing until the volume is made anew.
+# without a word. This is why changing `driver_opts` in a Compose file changes nothing until the volume is made anew. (Recent
+# versions of Compose notice, and ask whether to do that.)
 
-# %% [markdown] lang="ko" of="f5cf77a5"
+# %% [markdown] lang="ko" of="5af2f841"
 # 오류가 없습니다. 엔진은 이미 있는 볼륨을 돌려줍니다. 마지막 행을 보세요. 다른 *옵션*을 요청했지만 아무 말 없이 무시되었습니다. Compose
-# 파일의 `driver_opts`를 바꿔도 볼륨을 새로 만들기 전에는 아무것도 바뀌지 않는 이유입니다.
+# 파일의 `driver_opts`를 바꿔도 볼륨을 새로 만들기 전에는 아무것도 바뀌지 않는 이유입니다. (최근 버전의 Compose는 이를 알아차리고 새로
+# 만들지 물어봅니다.)
 
 # %% [markdown] lang="en"
 # ## 3.2 Removing what is in use
@@ -154,11 +156,11 @@ charts.grid(remove_guess.against(remove));
 
 # %% [markdown] lang="en"
 # "In use" means *a container refers to it*, running or not: 409, Conflict. The message names the container, so the next step
-# is `docker rm` of that one, not `-f`, which does not override this.
+# is `docker rm` of that one. `docker volume rm -f` does not override this.
 
-# %% [markdown] lang="ko" of="1642234c"
-# "사용 중"이란 실행 여부와 상관없이 *어떤 컨테이너가 참조한다*는 뜻입니다. 409 Conflict입니다. 메시지에 컨테이너가 나오므로 다음은 그
-# 컨테이너를 `docker rm`하는 것입니다. `-f`로는 넘어갈 수 없습니다.
+# %% [markdown] lang="ko" of="7dd52ecb"
+# "사용 중"이란 실행 여부와 상관없이 *어떤 컨테이너가 참조한다*는 뜻입니다. 409 Conflict입니다. 메시지에 컨테이너가 나오므로, 다음에 할
+# 일은 그 컨테이너를 `docker rm`하는 것입니다. `docker volume rm -f`로도 넘어갈 수 없습니다.
 
 # %% [markdown] lang="en"
 # ## 3.3 What does prune take?
@@ -170,7 +172,7 @@ charts.grid(remove_guess.against(remove));
 # %% [markdown] lang="ko" of="b089cec3"
 # ## 3.3 prune은 무엇을 지울까?
 #
-# "`docker volume prune`은 사용되지 않는 볼륨을 정리한다", 이것이 두 번째로 낡은 것입니다. 볼륨이 셋 있습니다. 참조하는 컨테이너가 없는 익명
+# "`docker volume prune`은 사용되지 않는 볼륨을 정리한다"라는 설명이 낡은 것 두 가지 중 둘째입니다. 볼륨이 셋 있습니다. 참조하는 컨테이너가 없는 익명
 # 볼륨과 이름 있는 볼륨, 그리고 사용 중인 볼륨입니다. **이 엔진에서 `prune`과 `prune --all`은 각각 무엇을 지울까요?** (실험에서는 둘 다 자기
 # 레이블로 범위를 좁힙니다. 여럿이 쓰는 장비에서는 필터 없이 실행하지 마세요.)
 
@@ -187,15 +189,15 @@ charts.grid(prune_guess.against(prune));
 
 # %% [markdown] lang="en"
 # Since Engine 23 (API 1.42) a plain `prune` takes only *anonymous* volumes; named ones need `--all`. Before, it took every
-# unused volume, named or not, and `--all` did not exist (its rows stay open there). Podman still does it the old way. A
-# database whose container happens to be removed during a deployment is "unused" for that minute. So name the version when
-# you answer, and never put a prune into a cron job without a label filter.
+# unused volume, named or not, and `--all` did not exist (its rows stay open there). Podman did it the old way up to
+# version 5; version 6 follows Docker. A database's volume is "unused" for the minute in which a deployment replaces its
+# container. So name the version when you answer, and never put a prune into a cron job without a label filter.
 
-# %% [markdown] lang="ko" of="efa7d5e3"
+# %% [markdown] lang="ko" of="0b1d4337"
 # Engine 23(API 1.42)부터 그냥 `prune`은 *익명* 볼륨만 지우고, 이름 있는 볼륨까지 지우려면 `--all`이 필요합니다. 그 전에는 이름이 있든 없든
-# 쓰이지 않는 볼륨을 모두 지웠고 `--all`은 없었습니다(그런 엔진에서는 해당 행이 비어 있습니다). Podman은 지금도 예전 방식입니다. 배포하느라
-# 컨테이너를 잠깐 지운 데이터베이스도 그 순간에는 "사용되지 않는" 볼륨입니다. 그러니 답할 때는 버전을 말하고, 레이블 필터 없는 prune을 cron에
-# 넣지 마세요.
+# 쓰이지 않는 볼륨을 모두 지웠고 `--all`은 없었습니다(그런 엔진에서는 해당 행이 비어 있습니다). Podman은 5까지 예전 방식이었고 6부터
+# Docker를 따릅니다. 배포하느라 컨테이너를 교체하는 동안에는 데이터베이스의 볼륨도 "사용되지 않는" 볼륨입니다. 그러니 답할 때는 버전을 말하고,
+# 레이블 필터 없는 prune을 cron에 넣지 마세요.
 
 # %% [markdown] lang="en"
 # ## 3.4 Finding volumes
@@ -228,7 +230,7 @@ charts.grid(filters_guess.against(filters));
 
 # %% [markdown] lang="ko" of="0f2cb7fb"
 # `dangling=true`는 "참조하는 컨테이너가 없다"는 뜻이고 이름 있는 볼륨도 들어갑니다. 그러니 `prune`이 지울 목록과 *다릅니다*. `name=`은 이름의
-# 일부와 맞아도 됩니다. `log`로 찾았는데 `blog`가 나왔습니다. 뜻한 것을 정확히 말해 주는 필터는 레이블뿐이고, 그래서 이 워크북이 만드는
+# 일부만 맞아도 찾습니다. `log`로 찾았는데 `blog`가 나왔습니다. 뜻한 것을 정확히 말해 주는 필터는 레이블뿐이고, 그래서 이 워크북이 만드는
 # 것에는 모두 레이블이 있습니다.
 
 # %% [markdown] lang="en"
@@ -265,10 +267,10 @@ charts.grid(use_guess.against(use));
 # ## 3.6 Exercise: clean up without regret
 #
 # The next cell makes four volumes. One is used by a container that is not running, one is labelled `keep=yes`, two are of no
-# use to anybody. Remove **only** those two. Whatever command you take: narrow it with `--filter label=$LABEL`, so that it
+# use to anybody. Remove **only** those two. Whatever command you use, narrow it with `--filter label=$LABEL`, so that it
 # cannot reach volumes of your own.
 
-# %% [markdown] lang="ko" of="a0409ede"
+# %% [markdown] lang="ko" of="5619de3a"
 # ## 3.6 연습: 후회 없이 정리하기
 #
 # 다음 셀이 볼륨 네 개를 만듭니다. 하나는 실행 중이 아닌 컨테이너가 쓰고, 하나에는 `keep=yes` 레이블이 있고, 둘은 아무도 쓰지 않습니다. 그
@@ -284,12 +286,12 @@ exercises.unused(client)
 checks.unused(client)
 
 # %% [markdown] lang="en"
-# `docker volume prune --all --filter label=$LABEL --filter label!=keep=yes` does it in one command, since Engine 23. It also
-# takes `vd-mydata` from 3.1.
+# `docker volume prune --all --filter label=$LABEL --filter label!=keep=yes` does it in one command, since Engine 23. (In a
+# notebook cell add `--force`: nobody can answer its question there.) It also takes `vd-mydata` from 3.1.
 
-# %% [markdown] lang="ko" of="1e3b3327"
-# Engine 23부터는 `docker volume prune --all --filter label=$LABEL --filter label!=keep=yes` 한 줄로도 됩니다. 이때 3.1에서 만든 `vd-mydata`도
-# 함께 지워집니다.
+# %% [markdown] lang="ko" of="4d790b61"
+# Engine 23부터는 `docker volume prune --all --filter label=$LABEL --filter label!=keep=yes` 한 줄로도 됩니다. (노트북 셀에서는 확인 질문에
+# 답할 수 없으니 `--force`를 붙이세요.) 이때 3.1에서 만든 `vd-mydata`도 함께 지워집니다.
 
 # %% [markdown] lang="en"
 # ## 3.7 Exercise: rename a volume
@@ -329,7 +331,8 @@ checks.renamed(client)
 #
 # <details><summary>What a good answer has</summary>
 #
-# - Both are the same thing to the engine; an anonymous one has 64 hex digits for a name, so nobody asks for it again.
+# - The same kind of volume; an anonymous one has 64 hex digits for a name, so nobody asks for it again, and since Engine 23
+#   a label that marks it for `prune`.
 # - `rm -v`, `--rm` and a plain `prune` take the anonymous one; a named one needs `volume rm` or `prune --all`.
 # - Dangling: no container refers to it, named or not (your `filters`, column `dangling=true`).
 #
@@ -340,12 +343,13 @@ checks.renamed(client)
 #
 # <details><summary>What a good answer has</summary>
 #
-# - By version: since Engine 23 anonymous unused, then all unused; before, all unused at once (your `prune`).
-# - Nothing that a container refers to, stopped ones included (your `remove`: 409).
+# - Since Engine 23, `prune` takes the unused anonymous ones and `prune --all` all unused ones; before, `prune` took all
+#   unused ones (your `prune`). `volume rm` takes those you name.
+# - None of them takes what a container refers to, stopped ones included (your `remove`: 409).
 # - In practice: list with the same filter first, narrow by label, never in cron without one.
 #
-# *They will go on with:* "And `system prune --volumes`?" The same rule for volumes, after it has removed all stopped
-# containers, which makes more volumes unused.
+# *They will go on with:* "And `system prune --volumes`?" The same rule as plain `prune`, but only after it has removed all
+# stopped containers, which makes more volumes unused.
 # </details>
 #
 # **3. Two containers are to share data through a volume. What can go wrong?**
@@ -356,17 +360,19 @@ checks.renamed(client)
 # - Different uids: one cannot read what the other wrote. Readers get `:ro`.
 # - One host only: the `local` driver does not follow a container to another machine.
 #
-# *They will go on with:* "And if they are on two hosts?" A network file system behind the volume, or not sharing files.
+# *They will go on with:* "And if they are on two hosts?" A network file system behind the volume, or a design that
+# shares no files.
 # </details>
 
-# %% [markdown] lang="ko" of="f105bbeb"
+# %% [markdown] lang="ko" of="bc428fcb"
 # ## 3.8 말해 보기
 #
 # **1. 이름 있는 볼륨과 익명 볼륨은 무엇이 다르고, dangling 볼륨은 무엇입니까?**
 #
 # <details><summary>좋은 답에 들어가는 것</summary>
 #
-# - 엔진에게는 둘이 같은 것입니다. 익명 볼륨은 이름이 16진수 64자리라 다시 찾는 사람이 없을 뿐입니다.
+# - 같은 종류의 볼륨입니다. 다만 익명 볼륨은 이름이 16진수 64자리라 다시 찾는 사람이 없고, Engine 23부터는 `prune`이 알아보는 레이블이
+#   붙습니다.
 # - 익명 볼륨은 `rm -v`, `--rm`, 그냥 `prune`에서 지워지고, 이름 있는 볼륨은 `volume rm`이나 `prune --all`이 있어야 지워집니다.
 # - dangling은 이름이 있든 없든 참조하는 컨테이너가 없다는 뜻입니다(`filters` 표의 `dangling=true` 열).
 #
@@ -377,13 +383,13 @@ checks.renamed(client)
 #
 # <details><summary>좋은 답에 들어가는 것</summary>
 #
-# - 버전에 따라 다릅니다. Engine 23부터는 쓰이지 않는 익명 볼륨, 쓰이지 않는 모든 볼륨 순이고, 그 전에는 처음부터 쓰이지 않는 모든
-#   볼륨입니다(`prune` 표).
-# - 멈춘 컨테이너라도 참조하고 있으면 지우지 않습니다(`remove` 표의 409).
+# - Engine 23부터 `prune`은 쓰이지 않는 익명 볼륨을, `prune --all`은 쓰이지 않는 볼륨을 모두 지웁니다. 그 전에는 `prune`이 쓰이지 않는
+#   볼륨을 모두 지웠습니다(`prune` 표). `volume rm`은 지정한 볼륨을 지웁니다.
+# - 멈춘 컨테이너라도 참조하고 있으면 셋 다 지우지 않습니다(`remove` 표의 409).
 # - 실무에서는 같은 필터로 먼저 목록을 보고, 레이블로 좁히고, 필터 없이는 cron에 넣지 않습니다.
 #
-# *이어지는 질문:* "`system prune --volumes`는요?" 볼륨에 대한 규칙은 같지만, 그 전에 멈춘 컨테이너를 모두 지우므로 쓰이지 않는 볼륨이 더
-# 생깁니다.
+# *이어지는 질문:* "`system prune --volumes`는요?" 그냥 `prune`과 규칙은 같지만, 그 전에 멈춘 컨테이너를 모두 지우므로 쓰이지 않는 볼륨이
+# 더 생깁니다.
 # </details>
 #
 # **3. 두 컨테이너가 볼륨으로 데이터를 공유합니다. 무엇이 잘못될 수 있습니까?**
@@ -394,7 +400,7 @@ checks.renamed(client)
 # - uid가 다르면 한쪽이 쓴 것을 다른 쪽이 읽지 못할 수 있습니다. 읽기만 하는 쪽에는 `:ro`를 줍니다.
 # - 한 호스트 안에서만 됩니다. `local` 드라이버는 다른 머신으로 옮겨 간 컨테이너를 따라가지 않습니다.
 #
-# *이어지는 질문:* "두 호스트에 있다면요?" 볼륨 뒤에 네트워크 파일 시스템을 두거나, 파일 공유를 하지 않습니다.
+# *이어지는 질문:* "두 호스트에 있다면요?" 볼륨 뒤에 네트워크 파일 시스템을 두거나, 파일을 공유하지 않도록 설계합니다.
 # </details>
 
 # %% [markdown] lang="en"
@@ -402,7 +408,7 @@ checks.renamed(client)
 #
 # | question | answer, by your own table |
 # |---|---|
-# | What is a name? | `names`: two characters or more; a slash makes it a path |
+# | What may a name be? | `names`: two characters or more, no slash |
 # | What is "in use"? | `remove`: any container refers to it, running or not |
 # | What does `prune` take? | `prune`: ask the version first |
 # | What is dangling? | `filters`: unreferenced, named or not |
@@ -410,12 +416,12 @@ checks.renamed(client)
 #
 # The last cell removes what you made in this chapter.
 
-# %% [markdown] lang="ko" of="0dc29e5b"
+# %% [markdown] lang="ko" of="116a60f5"
 # ## 정리
 #
 # | 질문 | 내 표로 보는 답 |
 # |---|---|
-# | 이름의 규칙은? | `names`: 두 글자 이상, 슬래시가 있으면 경로 |
+# | 이름의 규칙은? | `names`: 두 글자 이상, 슬래시는 안 됨 |
 # | "사용 중"이란? | `remove`: 실행 여부와 상관없이 컨테이너가 참조함 |
 # | `prune`이 지우는 것은? | `prune`: 버전부터 확인 |
 # | dangling이란? | `filters`: 이름이 있든 없든 참조하는 컨테이너가 없음 |
