@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -101,6 +102,23 @@ def test_lab_hands_the_named_engine_on(monkeypatch):
     assert became["JUPYTER_CONFIG_PATH"]
 
 
+def test_terminals_in_the_lab_follow_the_engine_and_know_the_label(client, monkeypatch, capsys):
+    became = {}
+    monkeypatch.setattr("os.execvpe", lambda file, argv, environment: became.update(environment))
+    main(["lab"])
+    assert became["DOCKER_HOST"] == os.environ["DOCKER_HOST"]
+    assert became["LABEL"] == sandbox.exercise_label()
+    assert client.version()["Version"] in capsys.readouterr().out
+
+
+def test_without_an_engine_the_lab_opens_and_says_so(monkeypatch, capsys):
+    became = []
+    monkeypatch.setattr("os.execvpe", lambda *launched: became.append(launched))
+    main(["lab", "--engine", "/nowhere/docker.sock"])
+    assert became
+    assert "/nowhere/docker.sock" in capsys.readouterr().out
+
+
 def test_help_speaks_the_learners_language(monkeypatch, capsys):
     monkeypatch.setenv("VOLDEMO_LANG", "ko")
     with pytest.raises(SystemExit, match="0"):
@@ -131,7 +149,7 @@ def test_images_says_what_could_not_be_had(client, capsys, monkeypatch):
     assert main(["images"]) == 1
     said = capsys.readouterr()
     assert f"{nothing}  missing" in said.out
-    assert said.err.startswith(f"{nothing} could not be had: ")
+    assert said.err.startswith(f"Could not get {nothing}: ")
     assert said.err.count("\n") == 1
 
 
@@ -141,7 +159,7 @@ def test_images_by_way_of_a_folder(client, capsys, monkeypatch, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["busybox-1.37.tar"]
     monkeypatch.setattr(images, "PINNED", (images.BUSYBOX, "other:1"))
     assert main(["images", "--from", str(tmp_path)]) == 1
-    assert "other:1 could not be had: " in capsys.readouterr().err
+    assert "Could not get other:1: " in capsys.readouterr().err
     assert main(["images", "--from", str(tmp_path / "none")]) == 1
     assert "There is no folder" in capsys.readouterr().err
 

@@ -38,7 +38,7 @@ def _state(name: str) -> str:
         return "exercise"
     if not name.startswith(f"{key()}-"):
         return "foreign"
-    return "in_use" if sandbox._alive(name) else "left"
+    return "in_use" if sandbox.alive(name) else "left"
 
 
 def remove(client: DockerClient) -> list[Thing]:

@@ -261,7 +261,7 @@ def _claim() -> Iterator[str]:
             _lock(name).unlink(missing_ok=True)
 
 
-def _alive(sandbox: str) -> bool:
+def alive(sandbox: str) -> bool:
     """Does a process hold the sandbox's lock?"""
     try:
         with _lock(sandbox).open() as lock:

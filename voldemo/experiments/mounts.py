@@ -117,10 +117,10 @@ def _gist(message: str) -> str:
 
 
 def missing(client: DockerClient) -> pd.DataFrame:
-    """Bind a host path that does not exist: written as -v, as --mount, and as --mount is sent by Compose.
+    """Bind a host path that does not exist: by -v, by --mount, and by --mount with CreateMountpoint.
 
     Columns: flag, started (bool), created (the engine made a folder at the path), error (the engine's).
-    BindOptions.CreateMountpoint is what Compose sets; engines before API 1.42 do not know it.
+    BindOptions.CreateMountpoint came with API 1.42: an engine before that does not know it.
     """
     with Sandbox(client) as box:
         return box.frame([_missing(box, flag) for flag in ("-v", "--mount", "--mount, CreateMountpoint")])
