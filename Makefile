@@ -37,7 +37,7 @@ lint: $(CONTRIBUTOR) ## check style, stale notebooks and the shell scripts
 
 test: $(CONTRIBUTOR) ## run the tests on a private Docker engine, or on the one DOCKER_HOST names
 	@tools/test-needs
-	tools/with-engine -- $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	tools/with-engine -- $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 clean: ## remove what make made
 	rm -rf .venv .cache .pytest_cache .ruff_cache build html *.egg-info

@@ -21,7 +21,7 @@ def start(work: Callable, *arguments) -> tuple[multiprocessing.Process, Connecti
     """`work(pipe, *arguments)` in a process with this one's environment; the other end of the pipe is returned."""
     sys.modules["__main__"].__dict__.setdefault("__spec__", None)  # IPython's stand-in for it has none
     ours, theirs = FORKS.Pipe()
-    child = FORKS.Process(target=_run, args=(dict(os.environ), work, theirs, *arguments))
+    child = FORKS.Process(target=_run, args=(dict(os.environ), work, theirs, *arguments), daemon=True)
     child.start()
     theirs.close()
     return child, ours
@@ -31,9 +31,15 @@ def answer(work: Callable, *arguments) -> object:
     """What `work` sent back."""
     child, pipe = start(work, *arguments)
     with pipe:
-        said = pipe.recv()
+        said = receive(pipe)
     child.join()
     return said
+
+
+def receive(pipe: Connection) -> object:
+    """What the child sends next. One that says nothing for a minute has failed."""
+    assert pipe.poll(60), "the child says nothing"
+    return pipe.recv()
 
 
 def give_up_rights() -> None:

@@ -1,7 +1,6 @@
 """The learner's folder, and the id that tells whose things are whose."""
 
-import threading
-from pathlib import Path
+import secrets
 
 from voldemo import home
 
@@ -40,17 +39,15 @@ def test_two_homes_have_two_keys(tmp_path, monkeypatch):
     assert key_of("one") != key_of("other")
 
 
-def test_kernels_that_start_at_once_agree_on_the_key(own_home):
-    together, seen = threading.Barrier(16), set()
+def test_kernels_that_start_at_once_agree_on_the_key(own_home, monkeypatch):
+    """The other one comes first while this one, which has found no id either, makes up its own."""
+    others: list[str] = []
 
-    def ask() -> None:
-        together.wait()
-        seen.add(home.key())
+    def meanwhile(digits: int, made_up=secrets.token_hex) -> str:
+        monkeypatch.setattr(home.secrets, "token_hex", made_up)
+        others.append(home.key())
+        return made_up(digits)
 
-    threads = [threading.Thread(target=ask) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert seen == {Path(own_home, "id").read_text()}
+    monkeypatch.setattr(home.secrets, "token_hex", meanwhile)
+    assert [home.key()] == others == [(own_home / "id").read_text()]
     assert [path.name for path in own_home.iterdir()] == ["id"]

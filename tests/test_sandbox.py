@@ -248,10 +248,10 @@ def test_two_kernels_sweep_at_once(client, left):
         (sandbox._folders(f"{sandbox.key()}-{number:08}") / "folder").mkdir(parents=True)
     sweeps = [children.start(sweep_and_tell, url(client)) for _ in range(2)]
     for _, pipe in sweeps:
-        pipe.recv()
+        children.receive(pipe)
     for _, pipe in sweeps:
         pipe.send("go")
-    assert [pipe.recv() for _, pipe in sweeps] == ["swept", "swept"]
+    assert [children.receive(pipe) for _, pipe in sweeps] == ["swept", "swept"]
     assert (mine(client), locks()) == ([], [])
 
 
@@ -282,10 +282,10 @@ def experiment(pipe, where: str) -> None:
 
 def test_an_interrupted_experiment_leaves_nothing_and_says_one_sentence(client):
     child, pipe = children.start(experiment, url(client))
-    name = pipe.recv()
+    name = children.receive(pipe)
     assert {thing.kind for thing in things(client, name)} == KINDS
     os.kill(child.pid, signal.SIGINT)
-    assert pipe.recv() == say("interrupted")
+    assert children.receive(pipe) == say("interrupted")
     assert (mine(client), locks()) == ([], [])
 
 
@@ -319,7 +319,7 @@ def test_an_interrupt_waits_for_the_removal(client, relay):
 
 def test_what_a_killed_kernel_left_is_swept_but_not_while_it_lives(client):
     child, pipe = children.start(experiment, url(client))
-    name = pipe.recv()
+    name = children.receive(pipe)
     sweep(client)
     assert {thing.kind for thing in things(client, name)} == KINDS
     child.kill()
