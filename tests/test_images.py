@@ -134,3 +134,11 @@ def test_a_registry_that_cannot_be_reached_is_told_for_each_image(client, monkey
 
 def test_what_is_present_is_not_pulled(client, pinned):
     assert pull(client) == {}
+
+
+def test_a_pull_that_breaks_off_tells_why(client, monkeypatch):
+    """No registry can be reached here, so the stream of one that breaks off is made up."""
+    stream = [{"status": "Downloading"}, {"error": "unexpected EOF", "errorDetail": {"message": "unexpected EOF"}}]
+    monkeypatch.setattr("voldemo.images.PINNED", ("voldemo-no-such:1",))
+    monkeypatch.setattr(client.api, "pull", lambda image, **options: iter(stream))
+    assert pull(client) == {"voldemo-no-such:1": "unexpected EOF"}

@@ -45,10 +45,17 @@ def pull(client: DockerClient, track: Track = iter) -> dict[str, str]:
     failed = {}
     for image in track(missing(client)):
         try:
-            client.images.pull(image)
+            _pull(client, image)
         except APIError as error:
             failed[image] = reason(error)
     return failed
+
+
+def _pull(client: DockerClient, image: str) -> None:
+    """A pull that fails half-way has answered 200 already: the reason comes in the stream."""
+    for event in client.api.pull(image, stream=True, decode=True):
+        if "error" in event:
+            raise APIError(event["error"])
 
 
 def load(client: DockerClient, folder: Path, track: Track = iter) -> dict[str, str]:

@@ -11,6 +11,7 @@ from docker.errors import APIError
 from docker.models.volumes import Volume
 from docker.types import Mount
 
+from voldemo import interrupt
 from voldemo.engines import api, measured
 from voldemo.errors import reason
 from voldemo.sandbox import Sandbox
@@ -134,8 +135,7 @@ def _four_volumes(box: Sandbox) -> dict[str, Volume]:
     """Short name to volume; `logs` and `data` are mounted in a container that has stopped."""
     made = {}
     for name, tier in {"logs": "hot", "data": "cold", "blog": None, "spare": None}.items():
-        labels = box.labels | ({"tier": tier} if tier else {})
-        made[name] = box.client.volumes.create(f"{name}-{secrets.token_hex(4)}", labels=labels)
+        made[name] = box.volume(f"{name}-{secrets.token_hex(4)}", labels={"tier": tier} if tier else None)
     box.create(mounts=[Mount(f"/{name}", made[name].name) for name in ("logs", "data")])
     return made
 
@@ -163,4 +163,5 @@ def _prune(client: DockerClient, command: str, more: dict) -> Iterator[dict]:
 
 def _anonymous(box: Sandbox) -> str:
     """A volume for which the engine makes up a name: one made by --mount lacks its anonymous mark on Engine 26."""
-    return box.client.volumes.create(labels=box.labels).name
+    with interrupt.held_back():
+        return box.client.volumes.create(labels=box.labels).name
