@@ -65,4 +65,4 @@ def listing(client: DockerClient, volume: str | None = None) -> str:
 def _volume(client: DockerClient, name: str, more: dict[str, str]) -> None:
     volume = client.volumes.create(name, labels=labels() | more)
     if (volume.attrs["Labels"] or {}).get(LABEL) != exercise():
-        raise Sentence("volume.taken", name=name)
+        raise Sentence("exercise.taken", name=name)
