@@ -10,6 +10,7 @@ import pytest
 
 from voldemo import checks, exercises, sandbox
 from voldemo.checks import Check, Row
+from voldemo.exercises import name
 from voldemo.images import BUSYBOX
 
 
@@ -88,6 +89,11 @@ class TestSlimImage:
         build(engine, f"FROM {BUSYBOX}\nRUN {SUM.removesuffix(' && rm /big')}\nRUN rm /big\n")
         assert list(wrong(checks.slim_image(engine))) == ["docker history"]
 
+    def test_an_earlier_wrong_one_does_not_count(self, engine):
+        build(engine, f"FROM {BUSYBOX}\nRUN echo wrong > /result\n")
+        build(engine, f"FROM {BUSYBOX}\nRUN {SUM}\n")
+        assert checks.slim_image(engine).done
+
     def test_wrong_sum(self, engine):
         build(engine, f"FROM {BUSYBOX}\nRUN echo 42 > /result; touch /big\n")
         assert wrong(checks.slim_image(engine)) == {"/result": "42", "/big": "/big"}
@@ -136,10 +142,7 @@ class TestGuarded:
 
     def test_wrong_writable(self, engine):
         guard("-v guard:/data --tmpfs /scratch:size=1m")
-        assert wrong(checks.guarded(engine)) == {"touch /data/…": "✓"}
-        (mounted,) = engine.volumes.list(filters={"label": sandbox.exercise_label()})
-        with sandbox.Sandbox(engine) as box:  # looking has left nothing behind
-            assert box.run("ls -A /v", mounts=[sandbox.Mount("/v", mounted.name)]) == ""
+        assert wrong(checks.guarded(engine)) == {"/data": "rw"}
 
     def test_wrong_unlimited_tmpfs(self, engine):
         guard("-v guard:/data:ro --tmpfs /scratch")
@@ -192,7 +195,7 @@ class TestUnused:
         exercises.unused(engine)
 
     def test_right(self, engine):
-        do("docker volume rm vd-cache vd-scratch")
+        do(f"docker volume rm {name('cache')} {name('scratch')}")
         assert checks.unused(engine).done
 
     def test_another_route(self, engine):
@@ -203,54 +206,53 @@ class TestUnused:
         assert checks.unused(engine).done
 
     def test_not_done(self, engine):
-        assert wrong(checks.unused(engine)) == {"vd-cache": "✓", "vd-scratch": "✓"}
+        assert wrong(checks.unused(engine)) == {name("cache"): "✓", name("scratch"): "✓"}
 
     def test_wrong_too_much(self, engine):
-        do("docker volume rm vd-cache vd-scratch vd-archive")
-        assert wrong(checks.unused(engine)) == {"vd-archive": "-"}
+        do(f"docker volume rm {name('cache')} {name('scratch')} {name('archive')}")
+        assert wrong(checks.unused(engine)) == {name("archive"): "-"}
 
     def test_setting_the_stage_again_adds_no_second_container(self, engine):
         exercises.unused(engine)
-        assert len(engine.containers.list(all=True, filters={"volume": "vd-orders"})) == 1
+        assert len(engine.containers.list(all=True, filters={"volume": name("orders")})) == 1
 
 
 class TestRenamed:
-    COPY = f"docker run --rm --network none -v vd-old:/from:ro -v vd-next:/to {BUSYBOX} sh -c"
-
     @pytest.fixture(autouse=True)
     def _stage(self, engine):
-        exercises.rename(engine)
+        self.old = exercises.rename(engine)
+        self.COPY = f"docker run --rm --network none -v {self.old}:/from:ro -v vd-next:/to {BUSYBOX} sh -c"
         do("docker volume create --label $LABEL vd-next")
 
     def test_right(self, engine):
-        do(f"{self.COPY} 'cp -a /from/. /to/'", "docker volume rm vd-old")
+        do(f"{self.COPY} 'cp -a /from/. /to/'", f"docker volume rm {self.old}")
         assert checks.renamed(engine).done
 
     def test_another_route(self, engine):
-        do(f"{self.COPY} 'tar c -C /from . | tar x -C /to'", "docker volume rm vd-old")
+        do(f"{self.COPY} 'tar c -C /from . | tar x -C /to'", f"docker volume rm {self.old}")
         assert checks.renamed(engine).done
 
     def test_not_done(self, engine):
-        assert wrong(checks.renamed(engine)) == {"vd-old": "vd-old", "find . -exec stat": "-"}
+        assert wrong(checks.renamed(engine)) == {self.old: self.old, "find . -exec stat": "-"}
 
     def test_wrong_owners_lost(self, engine):
-        do(f"{self.COPY} 'cp -r /from/. /to/'", "docker volume rm vd-old")
+        do(f"{self.COPY} 'cp -r /from/. /to/'", f"docker volume rm {self.old}")
         assert list(wrong(checks.renamed(engine))) == ["find . -exec stat"]
 
     def test_wrong_old_one_kept(self, engine):
         do(f"{self.COPY} 'cp -a /from/. /to/'")
-        assert wrong(checks.renamed(engine)) == {"vd-old": "vd-old"}
+        assert wrong(checks.renamed(engine)) == {self.old: self.old}
 
 
 @pytest.mark.parametrize("stage", [exercises.unused, exercises.rename])
 def test_a_volume_of_the_learner_stops_the_stage_and_stays(engine, stage):
-    name = {exercises.unused: "vd-cache", exercises.rename: "vd-old"}[stage]
-    own = engine.volumes.create(name)
+    taken = name({exercises.unused: "cache", exercises.rename: "old"}[stage])
+    own = engine.volumes.create(taken)
     try:
-        with pytest.raises(exercises.Sentence, match=name):
+        with pytest.raises(exercises.Sentence, match=taken):
             stage(engine)
         exercises.clear(engine)
-        assert engine.volumes.get(name).attrs == own.attrs
+        assert engine.volumes.get(taken).attrs == own.attrs
     finally:
         own.remove()
 

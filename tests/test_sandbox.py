@@ -351,3 +351,20 @@ def test_an_engine_that_stops_in_the_middle_is_told_and_the_next_sweep_cleans_up
     assert {thing.kind for thing in mine(client)} == KINDS
     sweep(client)
     assert mine(client) == []
+
+
+def test_a_sweep_between_making_and_taking_the_lock_costs_nothing(client, own_home, monkeypatch):
+    take, swept = fcntl.flock, []
+
+    def sweep_first(lock, how):
+        if how == fcntl.LOCK_EX and not swept:
+            swept.append(sandbox.sweep(client))
+        take(lock, how)
+
+    monkeypatch.setattr("voldemo.sandbox.fcntl.flock", sweep_first)
+    with Sandbox(client) as box:
+        volume = box.volume()
+        assert sandbox.alive(box.id)
+        assert sandbox.sweep(client) == []
+        volume.reload()
+    assert swept == [[]]

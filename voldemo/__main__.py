@@ -59,12 +59,14 @@ def lab(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     from voldemo.chapters import chapters, root
+
+    chosen = chapters(root(), language(), options.chapter)  # a wrong name is told before the slow imports
     from voldemo.run import run as execute
 
     failed = 0
-    for chapter in chapters(root(), language(), options.chapter):
+    for chapter in chosen:
         print(f"{chapter.name} …", end=" ", flush=True)
-        result = execute(chapter, options.to)
+        result = execute(chapter, options.to or root() / "html")
         print(say("run.done", seconds=f"{result.seconds:.1f}", page=result.page), flush=True)
         if failure := result.failure:
             failed = _failed(say("run.failed", chapter=chapter.name, cell=failure.cell, why=failure.why))
@@ -137,7 +139,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     command(lab)
     running = command(run)
     running.add_argument("chapter", nargs="*", metavar="CHAPTER", help=say("cli.chapter"))
-    running.add_argument("--to", type=Path, default=Path("html"), metavar="DIR", help=say("cli.to"))
+    running.add_argument("--to", type=Path, metavar="DIR", help=say("cli.to"))
     way = command(images).add_mutually_exclusive_group()
     way.add_argument("--from", dest="load", type=Path, metavar="DIR", help=say("cli.from"))
     way.add_argument("--to", dest="save", type=Path, metavar="DIR", help=say("cli.save"))

@@ -101,11 +101,12 @@ def _open(url: str, remote_too: bool) -> tuple[DockerClient, Engine]:
         raise Sentence("engine.no_context")
     if not remote_too and not is_local(url):
         raise Sentence("engine.remote", url=url)
+    if url.startswith("ssh://"):  # docker-py would need paramiko for it
+        raise Sentence("engine.ssh")
     try:
         client = DockerClient(
             base_url=url,
             timeout=PROBE_SECONDS,
-            use_ssh_client=url.startswith("ssh://"),
             tls=kwargs_from_env().get("tls") if url.startswith("tcp://") else None,
         )
         client.api.voldemo_url = url

@@ -40,7 +40,7 @@ class Check:
 
 def examine() -> list[Check]:
     answer, client = engine()
-    return [python(), packages(), answer, images(client), disk(home()), font(), browser()]
+    return [python(), packages(), answer, cli(), images(client), folder(), font(), browser()]
 
 
 def as_text(checks: list[Check]) -> str:
@@ -90,8 +90,9 @@ def engine() -> tuple[Check, DockerClient | None]:
 
 
 def _engine_fix() -> str:
-    if os.environ.get("VOLDEMO_ENGINE"):
-        return "unset VOLDEMO_ENGINE"
+    for variable in ("VOLDEMO_ENGINE", "DOCKER_HOST"):
+        if os.environ.get(variable):
+            return f"unset {variable}"
     if sys.platform == "darwin":
         return "open -a Docker"
     if Path(DOCKER_SOCKET).exists() and not os.access(DOCKER_SOCKET, os.W_OK):
@@ -112,6 +113,20 @@ def images(client: DockerClient | None) -> Check:
     return Check("images", "ok", ", ".join(frame.image))
 
 
+def cli() -> Check:
+    """The command that exercises are most easily done with."""
+    if found := shutil.which("docker"):
+        return Check("cli", "ok", found)
+    return Check("cli", "warn", say("doctor.cli"), "https://docs.docker.com/engine/install/binaries/")
+
+
+def folder() -> Check:
+    try:
+        return disk(home())
+    except Sentence as why:
+        return Check("disk", "fail", str(why), "export VOLDEMO_HOME=/tmp/voldemo")
+
+
 def disk(folder: Path, enough: int = ENOUGH) -> Check:
     """The disk of our own folder: the engine's, which counts for images and volumes, is not ours to look at."""
     free = shutil.disk_usage(folder).free
@@ -130,7 +145,7 @@ def font() -> Check:
 def _hangul_fonts() -> list[str]:
     if shutil.which("fc-list"):
         command = ["fc-list", ":lang=ko", "family"]
-        return sorted(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
+        return sorted(subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines())
     from matplotlib.font_manager import fontManager  # slow: it reads every font
 
     return sorted({font.name for font in fontManager.ttflist if font.name.startswith(HANGUL_FONTS)})

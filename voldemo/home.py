@@ -6,11 +6,16 @@ import os
 import secrets
 from pathlib import Path
 
+from voldemo.words import Sentence
+
 
 def home() -> Path:
     """The learner's folder, made (mode 0700) at first use."""
     folder = Path(os.environ.get("VOLDEMO_HOME") or Path.home() / ".voldemo").expanduser().absolute()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Sentence("home.unusable", folder=folder, why=error.strerror) from error
     return folder
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from docker import DockerClient
@@ -112,14 +114,26 @@ def _only(path: Path, image: str) -> None:
 
 
 def _names(tar: tarfile.TarFile) -> set[str]:
-    """The names an image tar gives: `docker save` writes manifest.json; index.json counts for a containerd store."""
+    """The names an image tar gives, in each of the files in which an engine may look for them."""
     names: set[str] = set()
     for member in tar:
-        if member.name in ("manifest.json", "index.json") and member.size < 1 << 20:
-            content = json.load(tar.extractfile(member))
-            if member.name == "manifest.json":
-                names |= {name for entry in content for name in entry.get("RepoTags") or []}
-            else:
-                marks = (entry.get("annotations") or {} for entry in content["manifests"])
-                names |= {mark["io.containerd.image.name"] for mark in marks if "io.containerd.image.name" in mark}
+        where = posixpath.normpath(member.name).lstrip("/")
+        if where in NAMING:
+            if not member.isreg() or member.size > MOST:
+                raise ValueError(f"{where} is not what an engine writes")
+            names |= set(NAMING[where](json.load(tar.extractfile(member))))
     return {name.removeprefix("docker.io/library/") for name in names}
+
+
+def _in_index(index: dict) -> Iterator[str]:
+    marks = (entry.get("annotations") or {} for entry in index["manifests"])
+    return (mark["io.containerd.image.name"] for mark in marks if "io.containerd.image.name" in mark)
+
+
+# What `docker save` writes (manifest.json), what the containerd store reads, and what engines before 1.10 wrote.
+NAMING: dict[str, Callable[[Any], Iterable[str]]] = {
+    "manifest.json": lambda entries: (name for entry in entries for name in entry.get("RepoTags") or []),
+    "index.json": _in_index,
+    "repositories": lambda tags: (f"{repository}:{tag}" for repository, ids in tags.items() for tag in ids),
+}
+MOST = 1 << 20  # bytes: hundreds of layers fit

@@ -1,6 +1,6 @@
 """JupyterLab as a learner meets it: the landing notebook and its contents open, in their language, nothing popping up.
 
-Nothing is written outside voldemo's own home, and the learner's own JupyterLab settings keep the last word.
+Nothing of ours is written outside voldemo's own home, and the learner's own JupyterLab settings keep the last word.
 """
 
 from __future__ import annotations

@@ -47,10 +47,10 @@ class Run:
 def run(chapter: Chapter, folder: Path) -> Run:
     """Execute one chapter and write `folder`/LANGUAGE/NAME.html, as far as the chapter got."""
     started = time.monotonic()
+    page = folder / chapter.language / f"{chapter.name}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     notebook = nbformat.read(chapter.path, as_version=4)
     failure = execute(notebook, chapter)
-    page = folder / chapter.language / f"{chapter.name}.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(render(notebook, chapter), encoding="utf-8")
     return Run(chapter, page, time.monotonic() - started, failure)
 

@@ -8,6 +8,7 @@ the process. Folders stand in a directory named by the same id.
 from __future__ import annotations
 
 import fcntl
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -252,13 +253,17 @@ def exercise_label() -> str:
 @contextmanager
 def _claim() -> Iterator[str]:
     """A new sandbox's id, locked for as long as this process lives or the sandbox is open."""
-    name = f"{key()}-{secrets.token_hex(4)}"
-    with _lock(name).open("x") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield name
-        finally:
-            _lock(name).unlink(missing_ok=True)
+    while True:
+        name = f"{key()}-{secrets.token_hex(4)}"
+        with _lock(name).open("x") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.fstat(lock.fileno()).st_nlink:  # a sweep was here first, and took it for a dead one's
+                continue
+            try:
+                yield name
+            finally:
+                _lock(name).unlink(missing_ok=True)
+            return
 
 
 def alive(sandbox: str) -> bool:

@@ -364,8 +364,8 @@ checks.all_kinds(client)
 # <details><summary>What a good answer has</summary>
 #
 # - The files one build step added, changed or hid, named by the digest of their content; read-only and shared.
-# - `RUN`, `COPY` and `ADD` make layers with content; `ENV`, `CMD`, `EXPOSE`, `VOLUME` only change the configuration (the
-#   table of 1.1).
+# - `RUN`, `COPY` and `ADD` make layers with content (and `WORKDIR`, where the directory is not there yet); `ENV`, `CMD`,
+#   `EXPOSE`, `VOLUME` only change the configuration (the table of 1.1).
 #
 # *They will go on with:* "Then why does the order of instructions matter?" The build cache: a step runs again when it or
 # anything before it changed.
@@ -395,7 +395,7 @@ checks.all_kinds(client)
 # `docker save`.
 # </details>
 
-# %% [markdown] lang="ko" of="c76ba465"
+# %% [markdown] lang="ko" of="7a29e50a"
 # ## 1.9 말해 보기
 #
 # **1. 이미지 레이어란 무엇이고, 어떤 명령이 레이어를 만듭니까?**
@@ -403,7 +403,8 @@ checks.all_kinds(client)
 # <details><summary>좋은 답에 들어가는 것</summary>
 #
 # - 빌드 한 단계가 추가하거나 바꾸거나 가린 파일의 묶음이고, 내용의 다이제스트가 이름입니다. 읽기 전용이며 공유됩니다.
-# - `RUN`, `COPY`, `ADD`는 내용이 있는 레이어를 만들고, `ENV`, `CMD`, `EXPOSE`, `VOLUME`은 설정만 바꿉니다(1.1의 표).
+# - `RUN`, `COPY`, `ADD`는 내용이 있는 레이어를 만들고(디렉터리가 아직 없다면 `WORKDIR`도), `ENV`, `CMD`, `EXPOSE`, `VOLUME`은 설정만
+#   바꿉니다(1.1의 표).
 #
 # *이어지는 질문:* "그럼 명령의 순서는 왜 중요합니까?" 빌드 캐시 때문입니다. 자신이나 앞 단계가 바뀌면 그 단계부터 다시 실행됩니다.
 # </details>

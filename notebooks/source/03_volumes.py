@@ -60,7 +60,7 @@ client = connect()
 # 것과 같습니다.
 
 # %%
-mydata = client.volumes.create("vd-mydata", labels=exercises.labels())
+mydata = client.volumes.create(exercises.name("mydata"), labels=exercises.labels())
 mydata.attrs
 
 # %%
@@ -135,7 +135,7 @@ volumes.again(client)
 # 없는 볼륨은 지울 수 없고, 엔진이 그렇게 말합니다. 이 셀은 일부러 실패합니다. 앞의 숫자는 엔진이 답한 HTTP 상태 코드입니다.
 
 # %% tags=["raises-exception"]
-client.volumes.get("vd-no-such-volume").remove()
+client.api.remove_volume(exercises.name("no-such-volume"))
 
 # %% [markdown] lang="en"
 # **Can a volume be removed while its container runs, after it has stopped, before it was ever started, when it is gone?**
@@ -266,52 +266,57 @@ charts.grid(use_guess.against(use));
 # %% [markdown] lang="en"
 # ## 3.6 Exercise: clean up without regret
 #
-# The next cell makes four volumes. One is used by a container that is not running, one is labelled `keep=yes`, two are of no
-# use to anybody. Remove **only** those two. Whatever command you use, narrow it with `--filter label=$LABEL`, so that it
-# cannot reach volumes of your own.
+# The next cell makes four volumes; the digits in their names are yours alone. One is used by a container that is not
+# running, one is labelled `keep=yes`, two are of no use to anybody. Remove **only** those two. List first, and narrow what
+# lists or prunes with `--filter label=$LABEL`, so that it cannot reach volumes of your own.
 
-# %% [markdown] lang="ko" of="5619de3a"
+# %% [markdown] lang="ko" of="a8d8514f"
 # ## 3.6 연습: 후회 없이 정리하기
 #
-# 다음 셀이 볼륨 네 개를 만듭니다. 하나는 실행 중이 아닌 컨테이너가 쓰고, 하나에는 `keep=yes` 레이블이 있고, 둘은 아무도 쓰지 않습니다. 그
-# **둘만** 지우세요. 어떤 명령을 쓰든 `--filter label=$LABEL`로 범위를 좁혀, 여러분 자신의 볼륨에 닿지 않게 하세요.
+# 다음 셀이 볼륨 네 개를 만듭니다. 이름 끝의 숫자는 여러분만의 것입니다. 하나는 실행 중이 아닌 컨테이너가 쓰고, 하나에는 `keep=yes`
+# 레이블이 있고, 둘은 아무도 쓰지 않습니다. 그 **둘만** 지우세요. 먼저 목록을 보고, 목록이든 prune이든 `--filter label=$LABEL`로 범위를
+# 좁혀, 여러분 자신의 볼륨에 닿지 않게 하세요.
 
 # %%
 exercises.unused(client)
 
 # %% tags=["exercise"]
-# !docker volume rm vd-cache vd-scratch
+# !docker volume ls --filter label=$LABEL --filter dangling=true
+# !docker volume rm $(docker volume ls --quiet --filter label=$LABEL --filter name=cache --filter name=scratch)
 
 # %%
 checks.unused(client)
 
 # %% [markdown] lang="en"
 # `docker volume prune --all --filter label=$LABEL --filter label!=keep=yes` does it in one command, since Engine 23. (In a
-# notebook cell add `--force`: nobody can answer its question there.) It also takes `vd-mydata` from 3.1.
+# notebook cell add `--force`: nobody can answer its question there.) It also takes the volume of 3.1.
 
-# %% [markdown] lang="ko" of="4d790b61"
+# %% [markdown] lang="ko" of="5c7e5d3a"
 # Engine 23부터는 `docker volume prune --all --filter label=$LABEL --filter label!=keep=yes` 한 줄로도 됩니다. (노트북 셀에서는 확인 질문에
-# 답할 수 없으니 `--force`를 붙이세요.) 이때 3.1에서 만든 `vd-mydata`도 함께 지워집니다.
+# 답할 수 없으니 `--force`를 붙이세요.) 이때 3.1에서 만든 볼륨도 함께 지워집니다.
 
 # %% [markdown] lang="en"
 # ## 3.7 Exercise: rename a volume
 #
-# Docker cannot rename a volume. The next cell makes `vd-old`, with files of different owners and modes. Bring its content
-# into a volume of another name (label `$LABEL`), owners and modes included, and remove `vd-old`.
+# Docker cannot rename a volume. The next cell makes one, with files of different owners and modes, and keeps its name in
+# `old`. Bring the content into a volume of another name (label `$LABEL`), owners and modes included, and remove the old one.
+# A `!` line knows the variable as `$old`.
 
-# %% [markdown] lang="ko" of="a918bf29"
+# %% [markdown] lang="ko" of="99399c63"
 # ## 3.7 연습: 볼륨 이름 바꾸기
 #
-# Docker는 볼륨의 이름을 바꾸지 못합니다. 다음 셀이 `vd-old`를 만듭니다. 소유자와 권한이 서로 다른 파일이 들어 있습니다. 내용을 소유자와 권한까지
-# 그대로 다른 이름의 볼륨(레이블 `$LABEL`)으로 옮기고 `vd-old`를 지우세요.
+# Docker는 볼륨의 이름을 바꾸지 못합니다. 다음 셀이 볼륨을 하나 만들고 그 이름을 `old`에 담습니다. 소유자와 권한이 서로 다른 파일이 들어
+# 있습니다. 내용을 소유자와 권한까지 그대로 다른 이름의 볼륨(레이블 `$LABEL`)으로 옮기고 옛 볼륨을 지우세요. `!`로 시작하는 줄에서는
+# 이 변수를 `$old`로 쓸 수 있습니다.
 
 # %%
-exercises.rename(client)
+old = exercises.rename(client)
+old
 
 # %% tags=["exercise"]
 # !docker volume create --label $LABEL vd-new
-# !docker run --rm --network none -v vd-old:/from:ro -v vd-new:/to busybox:1.37 cp -a /from/. /to/
-# !docker volume rm vd-old
+# !docker run --rm --network none -v $old:/from:ro -v vd-new:/to busybox:1.37 cp -a /from/. /to/
+# !docker volume rm $old
 
 # %%
 checks.renamed(client)

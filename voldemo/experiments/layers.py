@@ -156,6 +156,8 @@ def deleted(client: DockerClient, text: str = "password=hunter2", mib: int = 16)
     Columns: delete (later step or same step), image_bytes_added, visible (the file is there in a container),
     recovered (`text` is in what `docker save` writes).
     """
+    if not text:
+        raise ValueError("text must not be empty: everything contains nothing")
     fill = f"printf %s {shlex.quote(text)} > /secret; dd if=/dev/urandom bs=1M count={mib} >> /secret"
     clean = "rm /secret"
     ways = {"later step": [fill, clean], "same step": [f"{fill}; {clean}"]}
@@ -203,6 +205,8 @@ def commit(client: DockerClient, text: str = "hello") -> pd.DataFrame:
 
     Columns: kind, in_image (bool).
     """
+    if not text:
+        raise ValueError("text must not be empty: a lost note reads as empty, too")
     with Sandbox(client) as box:
         mounts = [box.mount(f"/{kind}", kind) for kind in KINDS if kind != "layer"]
         container = box.start(mounts=mounts)

@@ -179,6 +179,8 @@ def full(client: DockerClient, size: int = 1 << 20) -> pd.DataFrame:
 
     Columns: asked_bytes, written_bytes, error (dd's).
     """
+    if size < 8192 or size % 8192:
+        raise ValueError(f"size must be a multiple of 8192, two memory pages, not {size}")
     with Sandbox(client) as box:
         container = box.start(mounts=[box.mount("/data", "tmpfs", tmpfs_size=size)])
         return box.frame([_fill(container, asked) for asked in (size // 2, size, 2 * size)])

@@ -42,6 +42,8 @@ def survival(client: DockerClient, text: str = "hello", track: Track = iter) -> 
 
     After `rm`, a new container with the same options looks. Columns: kind, event, survived (bool).
     """
+    if not text:
+        raise ValueError("text must not be empty: a lost note reads as empty, too")
     with Sandbox(client) as box:
         return box.frame([row for kind in track(KINDS) for row in _survivals(box, kind, text)])
 

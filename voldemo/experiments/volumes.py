@@ -91,7 +91,7 @@ def _named(box: Sandbox, name: str) -> dict:
 
 
 def again(client: DockerClient) -> pd.DataFrame:
-    """`docker volume create` twice with one name: the second time with other options, and with another driver.
+    """`docker volume create` twice with one name: the second time as before, the third with other options.
 
     Columns: create, status (HTTP), type (the option `type` the volume has afterwards; None without one), message.
     """
