@@ -315,3 +315,8 @@ def test_connect_goes_on_when_something_cannot_be_removed(bare, engine, client, 
 
 def test_the_client_waits_longer_than_the_probe(bare, engine):
     assert connecting.find(engine).client.api.timeout == connecting.CALL_SECONDS > connecting.PROBE_SECONDS
+
+
+def test_ssh_is_told_how_to_be_reached():
+    with pytest.raises(Sentence, match="ssh -L"):
+        connecting.find("ssh://somewhere.invalid")

@@ -12,9 +12,12 @@ connecting = sys.modules["voldemo.connect"]  # in the package itself, this name 
 NO_HANGUL = '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>/nowhere</dir></fontconfig>'
 
 
+NAMES = ["python", "packages", "engine", "cli", "images", "disk", "font", "browser"]
+
+
 def test_all_is_well(client):
     checks = doctor.examine()
-    assert [check.name for check in checks] == ["python", "packages", "engine", "images", "disk", "font", "browser"]
+    assert [check.name for check in checks] == NAMES
     assert {check.state for check in checks} <= {"ok", "warn"}
 
 
@@ -110,3 +113,25 @@ def test_as_json():
     text = doctor.as_json([doctor.Check("disk", "ok", "많음")])
     assert json.loads(text) == [{"name": "disk", "state": "ok", "found": "많음", "fix": ""}]
     assert "많음" in text
+
+
+def test_without_the_docker_command(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.cli().state == "warn"
+    assert doctor.cli().fix
+
+
+def test_a_home_that_cannot_be_made_is_a_line_and_no_crash(monkeypatch):
+    monkeypatch.setenv("VOLDEMO_HOME", "/dev/null/home")
+    check = doctor.folder()
+    assert check.state == "fail"
+    assert "/dev/null/home" in check.found
+    assert "VOLDEMO_HOME" in check.fix
+
+
+@pytest.mark.parametrize("variable", ["VOLDEMO_ENGINE", "DOCKER_HOST"])
+def test_a_variable_that_leads_nowhere_is_to_be_unset(monkeypatch, variable):
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.delenv("VOLDEMO_ENGINE", raising=False)
+    monkeypatch.setenv(variable, "unix:///nowhere/docker.sock")
+    assert doctor._engine_fix() == f"unset {variable}"

@@ -94,8 +94,11 @@ BROKEN = {
     "no json": tar(manifest_json="{"),
     "another json": tar(manifest_json='[["a"]]'),
     "no index": tar(index_json="{}"),
+    "padded": tar(manifest_json="[]" + " " * (1 << 20)),
 }
 OTHER = {
+    "by another path": tar(**{"./manifest_json": '[{"RepoTags": ["mine:1"]}]'}),
+    "in the old file": tar(repositories='{"mine": {"1": "0a"}}', manifest_json=f'[{{"RepoTags": ["{NAME}"]}}]'),
     "no names": tar(manifest_json="[]"),
     "another name": tar(manifest_json='[{"RepoTags": ["busybox:1.37"]}]'),
     "one more": tar(manifest_json=f'[{{"RepoTags": ["{NAME}", "mine:1"]}}]'),

@@ -1,5 +1,6 @@
 """Whatever an experiment makes is gone afterwards, however it ends; nothing else is ever touched."""
 
+import fcntl
 import os
 import signal
 from contextlib import contextmanager, suppress
