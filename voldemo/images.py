@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 from docker import DockerClient
+from docker.auth import INDEX_NAME
 from docker.errors import APIError, ImageNotFound
 
 from voldemo.errors import reason
@@ -122,7 +123,7 @@ def _names(tar: tarfile.TarFile) -> set[str]:
             if not member.isreg() or member.size > MOST:
                 raise ValueError(f"{where} is not what an engine writes")
             names |= set(NAMING[where](json.load(tar.extractfile(member))))
-    return {name.removeprefix("docker.io/library/") for name in names}
+    return {name.removeprefix(f"{INDEX_NAME}/library/") for name in names}
 
 
 def _in_index(index: dict) -> Iterator[str]:
