@@ -109,7 +109,7 @@ def clean(options: argparse.Namespace) -> int:
     client = find().client
     found = cleaning.survey(client)
     if found:
-        print(table((item.thing.kind, item.name, say(f"clean.{item.state}")) for item in found))
+        print(table((item.thing.kind, item.thing.shown, say(f"clean.{item.state}")) for item in found))
     ours = [item for item in found if item.ours]
     if not ours:
         print(say("clean.nothing"))

@@ -22,12 +22,6 @@ class Item:
     def ours(self) -> bool:
         return self.state in OURS
 
-    @property
-    def name(self) -> str:
-        """As Docker's own lists show it: an id is cut to twelve digits, a name is not."""
-        is_id = self.thing.kind in ("container", "image", "network")
-        return self.thing.name.removeprefix("sha256:")[:12] if is_id else self.thing.name
-
 
 def survey(client: DockerClient) -> list[Item]:
     return [Item(thing, _state(thing.sandbox)) for thing in things(client)]

@@ -58,7 +58,7 @@ def rename(client: DockerClient) -> str:
 def clear(client: DockerClient) -> pd.DataFrame:
     """Remove what the exercises left. Columns: kind, name."""
     gone = sandbox.remove(client, exercise())
-    rows = [(each.kind, frames.short(each.name) if each.kind in ("container", "image") else each.name) for each in gone]
+    rows = [(each.kind, each.shown) for each in gone]
     return measured(client, pd.DataFrame(rows, columns=["kind", "name"]))
 
 

@@ -27,6 +27,14 @@ class Question:
     def columns(self) -> list[str]:
         return [column for column, _ in self.keys]
 
+    def grid(self) -> tuple[tuple[Hashable, ...], list[tuple[Hashable, list[Key]]]]:
+        """The heads of the columns, and each row with its cells: one column, headed by `value`, for one key."""
+        (_, rows), *more = self.keys
+        if not more:
+            return (self.value,), [(row, [(row,)]) for row in rows]
+        columns = more[0][1]
+        return columns, [(row, [(row, column) for column in columns]) for row in rows]
+
     def cells(self) -> list[Key]:
         return list(product(*(entries for _, entries in self.keys)))
 

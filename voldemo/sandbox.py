@@ -26,6 +26,7 @@ from docker.types import Mount
 
 from voldemo import interrupt
 from voldemo.engines import measured
+from voldemo.frames import short
 from voldemo.home import home, key
 from voldemo.images import BUSYBOX
 from voldemo.words import Sentence
@@ -133,6 +134,11 @@ class Thing:
     kind: str  # container, image, network, volume, folder
     name: str
     sandbox: str
+
+    @property
+    def shown(self) -> str:
+        """As Docker's own lists show it: an id is cut to twelve digits, a name is not."""
+        return short(self.name) if self.kind in ("container", "image", "network") else self.name
 
 
 def things(client: DockerClient, sandbox: str | None = None) -> list[Thing]:

@@ -31,12 +31,10 @@ class Predict(ipw.VBox):
         return self.guess.against(frame)
 
     def _grid(self) -> ipw.GridBox:
-        (_, rows), *more = self.guess.question.keys
-        columns = more[0][1] if more else None
-        heads = [ipw.HTML(f"<b>{escape(str(name))}</b>") for name in columns or (self.guess.question.value,)]
+        columns, rows = self.guess.question.grid()
+        heads = [ipw.HTML(f"<b>{escape(str(name))}</b>") for name in columns]
         children = [ipw.HTML(""), *heads]
-        for row in rows:
-            cells = [(row, column) for column in columns] if columns else [(row,)]
+        for row, cells in rows:
             children += [ipw.HTML(f"<code>{escape(str(row))}</code>"), *(self._buttons[cell] for cell in cells)]
         layout = ipw.Layout(grid_template_columns=f"max-content repeat({len(heads)}, {CELL})", grid_gap="4px 12px")
         return ipw.GridBox(children, layout=layout)
@@ -64,11 +62,10 @@ class Predict(ipw.VBox):
 
 
 def _table(guess: Guess) -> str:
-    (_, rows), *more = guess.question.keys
-    columns = more[0][1] if more else (guess.question.value,)
+    columns, rows = guess.question.grid()
     frame = pd.DataFrame(
-        [[shown(guess.answers.get((row, column) if more else (row,))) for column in columns] for row in rows],
-        index=[str(row) for row in rows],
+        [[shown(guess.answers.get(cell)) for cell in cells] for _, cells in rows],
+        index=[str(row) for row, _ in rows],
         columns=[str(column) for column in columns],
     )
     return frame.to_html()

@@ -19,7 +19,6 @@ from voldemo.images import BUSYBOX, DEBIAN, POSTGRES, REDIS, Track
 from voldemo.sandbox import Sandbox
 
 MIB = 1 << 20
-FILL = 'dd if=/dev/urandom of="$1" bs=1M count="$2" 2>/dev/null'
 
 
 def history(client: DockerClient, image: str = POSTGRES) -> pd.DataFrame:
