@@ -1,6 +1,7 @@
 """The arrows of the design: who must not know whom. Imports are read, not run, so those inside functions count too."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "lab.py": ("docker", *WIDGETS),
     "__main__.py": WIDGETS,
     ".": ("tests", "jupytext", "pytest", "playwright"),
+}
+# Room of the engine -> what of the engine it may know, besides itself.
+WITHIN = {
+    "engine/store": ("voldemo.engine.errors", "voldemo.engine.nodes"),
+    "engine/runtime": ("voldemo.engine.errors", "voldemo.engine.nodes"),
+    "engine/registry": ("voldemo.engine.errors", "voldemo.engine.store"),
 }
 # What only one room may import.
 ALONE = {"ipywidgets": "widgets.py"}
@@ -65,6 +72,26 @@ def files(room: str) -> list[Path]:
 def test_no_room_knows_whom_it_must_not(room):
     assert files(room)
     wrong = {path.name: broken(path.read_text(encoding="utf-8"), ARROWS[room]) for path in files(room)}
+    assert {name: names for name, names in wrong.items() if names} == {}
+
+
+def strange(source: str, known: tuple[str, ...]) -> list[str]:
+    """The imports of `source` from elsewhere than the standard library and `known`."""
+    rooms = (*sys.stdlib_module_names, *known)
+    names = imported(source) - {"voldemo.engine"}
+    return sorted(name for name in names if not any(name == room or name.startswith(f"{room}.") for room in rooms))
+
+
+@pytest.mark.parametrize("path", files("engine"), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_engine_is_separable(path):
+    assert strange(path.read_text(encoding="utf-8"), ("h11", "voldemo.engine")) == []
+
+
+@pytest.mark.parametrize(("room", "known"), WITHIN.items())
+def test_a_room_of_the_engine_knows_no_other(room, known):
+    own = f"voldemo.{room.replace('/', '.')}"
+    assert files(room)
+    wrong = {path.name: strange(path.read_text(encoding="utf-8"), (own, *known)) for path in files(room)}
     assert {name: names for name, names in wrong.items() if names} == {}
 
 

@@ -1,0 +1,66 @@
+"""What engines do differently from Docker: the suite's `differs` marks, read as they stand in its source."""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ENGINES = ("docker", "embedded", "podman")
+SUITE = Path(__file__).parent / "conformance"
+BEGIN, END = "<!-- differences:begin -->", "<!-- differences:end -->"
+
+differs = pytest.mark.differs
+
+
+@dataclass(frozen=True)
+class Difference:
+    engine: str
+    reason: str
+    run: bool = True  # False: not even tried, because it would hang
+
+
+def differences(marks: Iterable[pytest.Mark]) -> Iterator[Difference]:
+    for mark in marks:
+        difference = Difference(*mark.args, **mark.kwargs)
+        if difference.engine not in ENGINES:
+            raise pytest.UsageError(f"differs: no engine is called {difference.engine!r}")
+        yield difference
+
+
+def table(engine: str = "embedded") -> str:
+    """A markdown table: what Docker does, and why `engine` does not."""
+    rows = [(difference.reason, behaviour) for behaviour, difference in _in_source() if difference.engine == engine]
+    lines = [f"| {behaviour} | {reason} |" for reason, behaviour in rows]
+    return "\n".join(["| What Docker does | Why this engine does otherwise |", "|---|---|", *lines]) + "\n"
+
+
+def renewed(text: str) -> str:
+    """A page with the table between its markers as it is now."""
+    if text.find(BEGIN) < 0 or text.find(END) < text.find(BEGIN):
+        raise ValueError(f"the page lacks {BEGIN} and, after it, {END}")
+    before, rest = text.split(BEGIN, 1)
+    return f"{before}{BEGIN}\n\n{table()}\n{END}{rest.split(END, 1)[1]}"
+
+
+def _in_source() -> Iterator[tuple[str, Difference]]:
+    for path in sorted(SUITE.glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield from ((_behaviour(node), _difference(call)) for call in _marks(node))
+
+
+def _marks(test: ast.FunctionDef) -> Iterator[ast.Call]:
+    for call in test.decorator_list:
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "differs":
+            yield call
+
+
+def _difference(call: ast.Call) -> Difference:
+    named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+    return Difference(*map(ast.literal_eval, call.args), **named)
+
+
+def _behaviour(test: ast.FunctionDef) -> str:
+    return ast.get_docstring(test) or test.name.removeprefix("test_").replace("_", " ")

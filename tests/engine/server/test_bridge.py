@@ -1,0 +1,116 @@
+"""Threads that write to clients, and iterators that threads step."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+
+import pytest
+
+from voldemo.engine import bridge
+
+
+def test_what_a_thread_writes_arrives_in_order() -> None:
+    async def read() -> list[bytes]:
+        return [block async for block in bridge.written(lambda write: [write(b"%d" % n) for n in range(100)])]
+
+    assert asyncio.run(read()) == [b"%d" % n for n in range(100)]
+
+
+def test_a_writer_that_nobody_reads_ends() -> None:
+    ended = threading.Event()
+
+    def work(write) -> None:  # noqa: ANN001
+        try:
+            while True:
+                write(b"x")
+        except bridge.Abandoned:
+            ended.set()
+            raise
+
+    async def read() -> None:
+        async with aclosing(bridge.written(work)) as blocks:
+            async for _ in blocks:
+                return
+
+    asyncio.run(read())
+    assert ended.is_set()
+
+
+def test_what_goes_wrong_in_the_thread_goes_wrong_here() -> None:
+    def work(write) -> None:  # noqa: ANN001
+        write(b"x")
+        raise KeyError("there")
+
+    async def read() -> None:
+        async for _ in bridge.written(work):
+            pass
+
+    with pytest.raises(KeyError, match="there"):
+        asyncio.run(read())
+
+
+def test_an_iterator_is_closed_even_when_it_is_left_in_the_middle() -> None:
+    closed = threading.Event()
+    threads = set()
+
+    def numbers() -> Iterator[int]:
+        try:
+            for number in range(1000):
+                threads.add(threading.current_thread())
+                yield number
+        finally:
+            closed.set()
+
+    async def read() -> None:
+        async with aclosing(bridge.iterate(numbers())) as items:
+            async for number in items:
+                if number == 5:
+                    return
+
+    asyncio.run(read())
+    assert closed.is_set()
+    assert threading.main_thread() not in threads
+
+
+def test_an_iterator_that_is_busy_is_waited_for_when_its_reader_is_cancelled() -> None:
+    begun, go, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def slow() -> Iterator[int]:
+        try:
+            begun.set()
+            go.wait(5)
+            yield 1
+        finally:
+            closed.set()
+
+    async def main() -> None:
+        async def read() -> None:
+            async with aclosing(bridge.iterate(slow())) as items:
+                async for _ in items:
+                    pass
+
+        task = asyncio.ensure_future(read())
+        await asyncio.to_thread(begun.wait, 5)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert closed.is_set()
+
+
+def test_a_body_is_a_file_for_a_thread() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for number in range(1000):
+            yield b"%03d" % number
+
+    async def main() -> bytes:
+        file = bridge.body_file(body())
+        return await bridge.run(lambda: file.read(3) + file.readline() + file.read())
+
+    assert asyncio.run(main()) == b"".join(b"%03d" % number for number in range(1000))

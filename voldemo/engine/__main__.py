@@ -1,0 +1,94 @@
+"""python -m voldemo.engine --socket PATH --root DIR: serve Docker's API until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from voldemo.engine.errors import EngineError
+from voldemo.engine.router import Router
+from voldemo.engine.runtime.probe import Refused
+from voldemo.engine.server import Server
+
+THREADS = 16
+MOST_FILES = 1 << 16
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def main() -> int:
+    options = parse(sys.argv[1:])
+    try:
+        return asyncio.run(serve(options.socket, options.root, options.ready_fd))
+    except (EngineError, Refused) as error:
+        print(f"voldemo.engine: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"voldemo.engine: {error.strerror or error}: {error.filename or options.root}", file=sys.stderr)
+    return 1
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m voldemo.engine", description="Docker's API on a unix socket, no root.")
+    parser.add_argument("--socket", type=absolute, required=True, help="where to listen")
+    parser.add_argument("--root", type=absolute, required=True, help="where images, volumes and containers are kept")
+    parser.add_argument("--ready-fd", type=int, metavar="FD", help="a descriptor that is told one line when all is up")
+    return parser.parse_args(arguments)
+
+
+def absolute(text: str) -> Path:
+    return Path(text).absolute()
+
+
+async def serve(socket: Path, root: Path, ready: int | None) -> int:
+    from voldemo.engine.daemon import Daemon
+    from voldemo.engine.routes import collect
+
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="work"))
+    allow_many_files()
+    stop = asyncio.Event()
+    for number in STOP:
+        loop.add_signal_handler(number, stop.set)
+    daemon = Daemon(root)
+    server = Server(daemon, Router(collect()))
+    server.bind(socket)  # first: two engines at one address would start each other's containers
+    try:
+        await daemon.open()
+    except BaseException:
+        server.unbind()
+        raise
+    await run(server, daemon, stop, f"listening at unix://{socket}", ready)
+    return 0
+
+
+async def run(server: Server, daemon: Any, stop: asyncio.Event, text: str, ready: int | None) -> None:
+    try:
+        await server.open()
+        tell(ready, text)
+        await stop.wait()
+    finally:
+        await server.close()
+        await daemon.close()
+
+
+def tell(ready: int | None, text: str) -> None:
+    print(f"voldemo.engine: {text}", flush=True)
+    if ready is not None:
+        os.write(ready, f"{text}\n".encode())
+        os.close(ready)
+
+
+def allow_many_files() -> None:
+    """Every client and every container's stream is a descriptor; the usual 1024 are for programs of another kind."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MOST_FILES), hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

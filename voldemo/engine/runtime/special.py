@@ -1,0 +1,33 @@
+"""The file systems that are not plain trees: /proc, /dev and /dev/pts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voldemo.engine.runtime.devices import Devices
+from voldemo.engine.runtime.directory import Directory, Found
+from voldemo.engine.runtime.proc import Proc
+
+if TYPE_CHECKING:
+    from voldemo.engine.runtime.task import Task
+
+
+class Special:
+    kinds = frozenset(("proc", "dev", "pts"))
+
+    def __init__(self, proc: Proc, devices: Devices) -> None:
+        self.proc, self.devices = proc, devices
+
+    def entry(self, task: Task, directory: Directory, name: bytes) -> Found | None:
+        if directory.mount.kind == "proc":
+            return self.proc.entry(task, directory, name)
+        return self.devices.entry(task, directory, name)
+
+    def directory(self, found: Found) -> Directory | None:
+        return self.proc.directory(found) if found.mount.kind == "proc" else None
+
+    def follow(self, found: Found) -> bytes | None:
+        return self.proc.follow(found)
+
+    def magic(self, found: Found) -> Found:
+        return self.proc.magic(found)

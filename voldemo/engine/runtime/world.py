@@ -1,0 +1,173 @@
+"""All a container is while it runs: its mounts, its tree, its processes."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+from voldemo.engine.runtime import layers
+from voldemo.engine.runtime.credentials import SUPERUSER
+from voldemo.engine.runtime.devices import Devices
+from voldemo.engine.runtime.mounts import FIRST_DEVICE, Listing, MountPoint, Reverse
+from voldemo.engine.runtime.proc import Proc
+from voldemo.engine.runtime.raw import DIRECTORY, kind
+from voldemo.engine.runtime.scratch import Space
+from voldemo.engine.runtime.spec import Mount, Spec
+from voldemo.engine.runtime.special import Special
+from voldemo.engine.runtime.task import Place, Task
+from voldemo.engine.runtime.tree import Tree
+
+_ANY = 0o755
+
+
+class World:
+    def __init__(self, spec: Spec, exe_cache: bytes) -> None:
+        self.spec = spec
+        self.exe_cache = exe_cache
+        self.tracer = os.getpid()
+        self.superuser = SUPERUSER
+        self.hostname = os.fsencode(spec.hostname or spec.id[:12] or "localhost")
+        self.tasks: dict[int, Task] = {}
+        self.init = 0
+        self.mount_of: dict[tuple[int, int], MountPoint] = {}  # by inode, for calls that name a descriptor
+        self.reverse = Reverse()
+        self.mounts: list[MountPoint] = []
+        folder = os.path.dirname(os.fsencode(spec.upper)) + b"/run"
+        os.makedirs(folder + b"/proc", exist_ok=True)
+        self._mount_root()
+        self._mount_special(folder)
+        self._mount_all(spec.mounts)
+        self.listing = Listing(self.mounts)
+
+    # -- mounts
+
+    def _add(self, mount: MountPoint) -> MountPoint:
+        mount.number = len(self.mounts)
+        mount.device = FIRST_DEVICE + mount.number
+        self.mounts.append(mount)
+        return mount
+
+    def _mount_root(self) -> None:
+        spec = self.spec
+        self.root = self._add(MountPoint(b"", os.fsencode(spec.upper), "root", spec.read_only))
+        self.root.open()
+        directory = self.root.directory
+        assert directory is not None
+        directory.lowers = tuple(os.open(os.fsencode(layer), os.O_PATH | os.O_CLOEXEC) for layer in spec.layers)
+        directory.complete = not directory.lowers or bool(layers.flags(directory.at) & layers.COMPLETE)
+        self.reverse.add(self.root.source, self.root)
+        for layer in spec.layers:
+            self.reverse.add(os.fsencode(layer), self.root)
+
+    def _mount_special(self, folder: bytes) -> None:
+        proc = MountPoint(b"/proc", b"/proc", "proc")
+        dev = MountPoint(b"/dev", folder + b"/dev", "dev")
+        pts = MountPoint(b"/dev/pts", folder + b"/dev/pts", "pts")
+        shm = MountPoint(b"/dev/shm", folder + b"/dev/shm", "tmpfs", label=b"shm")
+        sys = MountPoint(b"/sys", b"/sys", "sys", read_only=True)
+        device = MountPoint(b"/dev", b"/dev", "device")
+        terminals = MountPoint(b"/dev/pts", b"/dev/pts" if os.path.isdir("/dev/pts") else b"/dev", "device")
+        proc.open()
+        device.open()
+        terminals.open()
+        self.special = Special(Proc(self, proc, folder + b"/proc"), Devices(folder + b"/dev", device, terminals))
+        self.tree = Tree(self.root, self.special, _most_descriptors())
+        self.reverse.add(folder + b"/proc", proc)
+        device.device = FIRST_DEVICE + 2
+        self.reverse.add(b"/dev", device)
+        for mount in (proc, dev, pts, shm, sys):
+            self._place(mount)
+
+    def _mount_all(self, mounts: tuple[Mount, ...]) -> None:
+        for mount in sorted(mounts, key=lambda mount: mount.target.count("/")):
+            self._place(
+                MountPoint(
+                    os.fsencode(mount.target.rstrip("/")),
+                    os.path.realpath(os.fsencode(mount.source)),
+                    mount.kind,
+                    mount.read_only,
+                    mount.size,
+                    os.fsencode(mount.label),
+                )
+            )
+
+    def _place(self, mount: MountPoint) -> None:
+        """Make where it is mounted, and mount it there."""
+        if mount.at < 0:
+            mount.open()
+        self._add(mount)
+        outsider = Task(self, 0, SUPERUSER, Place(b"/", 0), Space())
+        directory = self.tree.root
+        *names, last = [name for name in mount.target.split(b"/") if name not in (b"", b".", b"..")]
+        for name in names:
+            directory = self._mountpoint(outsider, directory.path + b"/" + name, True)
+        path = self._mountpoint(outsider, directory.path + b"/" + last, mount.directory is not None).path
+        self._attach(mount, path)
+
+    def _mountpoint(self, outsider: Task, path: bytes, is_directory: bool):  # noqa: ANN202
+        """The directory at `path`, made when it is missing; for a file: what was found, made likewise."""
+        found = self.tree.find(outsider, path)
+        if not found.mode:
+            at = found.directory.at
+            with layers.KeepTimes(at):
+                if is_directory:
+                    os.mkdir(found.name, _ANY, dir_fd=at)
+                    if found.mount.kind == "root":
+                        layers.mark_complete(at, found.name)
+                else:
+                    os.close(os.open(found.name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=at))
+            found = self.tree.find(outsider, path)
+        if not is_directory:
+            return found
+        if kind(found.mode) != DIRECTORY:
+            raise NotADirectoryError(os.fsdecode(path))
+        return self.tree.directory_of(outsider, found)
+
+    def _attach(self, mount: MountPoint, path: bytes) -> None:
+        mount.target = path
+        tree = self.tree
+        tree.mounts[path] = mount
+        if mount.directory is not None:
+            mount.directory.path = path
+            mount.directory.mountpoints = tree.mountpoints(path)
+        parent, _, name = path.rpartition(b"/")
+        for directory in (tree.root, tree.directories.get(parent), self._root_of(parent)):
+            if directory is not None and directory.path == parent:
+                directory.mountpoints[name] = mount
+        tree.drop(path)
+        self.reverse.add(mount.source, mount)
+
+    def _root_of(self, path: bytes):  # noqa: ANN202
+        mount = self.tree.mounts.get(path)
+        return mount.directory if mount else None
+
+    # -- processes
+
+    def inside(self, pid: int) -> bool:
+        """Is this a process or thread of the container? One that has ended counts until its parent knows."""
+        return pid in self.tasks or self._is_ours_and_ended(pid)
+
+    def _is_ours_and_ended(self, pid: int) -> bool:
+        try:
+            with open(b"/proc/%d/stat" % pid, "rb", buffering=0) as file:  # noqa: PTH123
+                state, parent = file.read().rpartition(b")")[2].split()[:2]
+        except OSError:
+            return False
+        return state == b"Z" and int(parent) in self.tasks
+
+    def groups(self) -> set[int]:
+        return {task.group for task in self.tasks.values()}
+
+    # -- descriptors of processes
+
+    def mount_of_path(self, path: bytes) -> MountPoint | None:
+        mapped = self.reverse.find(path)
+        return mapped[1] if mapped else None
+
+
+def _most_descriptors() -> int:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard if hard != resource.RLIM_INFINITY else 65536
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(64, min(most // 2, 2000))

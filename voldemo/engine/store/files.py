@@ -1,0 +1,215 @@
+"""One folder, and how things in it are written, published and removed: `kill -9` finds each whole or not at all."""
+
+# Names of files in a container are bytes, which pathlib cannot hold.
+# ruff: noqa: PTH101, PTH104, PTH106, PTH108
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import itertools
+import json
+import os
+import queue
+import secrets
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from voldemo.engine.errors import Failed
+
+FULL = "no space left on device"
+TEMPORARY = b".wh..tmp."  # no container sees such a name; swept when the store opens
+RESERVE = 16 << 20  # bytes of the disk that unpacking leaves alone
+BALLAST = 1 << 18  # bytes kept on the disk for when it is full
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """A full disk in here is told in Docker's words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise Failed(FULL) from error
+        raise
+
+
+def check_room(path: Path, wanted: int = 0) -> None:
+    status = os.statvfs(path)
+    if status.f_bavail * status.f_frsize < wanted + RESERVE:
+        raise Failed(FULL)
+
+
+@contextmanager
+def directory(path: Path | bytes) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    with directory(path) as descriptor:
+        os.fsync(descriptor)
+
+
+def sync_filesystem(path: Path) -> None:
+    """One wait for a whole tree, instead of one for each of its files."""
+    with directory(path) as descriptor:
+        if _libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_json(path: Path):
+    """A record of ours. One that cannot be read is told by name: nothing is guessed about what it held."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Failed(f"the engine's file {path} is damaged ({error}): remove it, or choose another folder") from error
+
+
+class Files:
+    """`tmp` holds what is being made, `trash` what is going: neither survives the next opening."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.tmp = root / "tmp"
+        self.trash = root / "trash"
+        self._ballast = root / "ballast"
+        self._gone: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._sweeper: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def temporary(self) -> Path:
+        return self.tmp / secrets.token_hex(12)
+
+    @contextmanager
+    def making(self) -> Iterator[Path]:
+        """A new folder that is gone again if what is made in it fails, or was not moved away."""
+        made = self.temporary()
+        with room():
+            made.mkdir(0o700)
+            try:
+                yield made
+            except BaseException:  # at once: the disk may be full of just this
+                remove_tree(os.fsencode(made), os.fsencode(self.trash))
+                raise
+            self.discard(made)
+
+    def write(self, path: Path, data: bytes, spare: bool = False) -> None:
+        """`spare`: this must work on a full disk too, as it tells of something that goes or has ended."""
+        try:
+            self._write(path, data)
+        except Failed:
+            if not spare or not self.drop_ballast():
+                raise
+            self._write(path, data)
+
+    def drop_ballast(self) -> bool:
+        try:
+            self._ballast.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def take_ballast(self) -> None:
+        if not self._ballast.exists():
+            with suppress(Failed):  # for another day, then
+                self._write(self._ballast, bytes(BALLAST))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        made = self.temporary()
+        with room():
+            try:
+                write_synced(made, data)
+                made.rename(path)
+            except BaseException:
+                made.unlink(missing_ok=True)
+                raise
+            sync_directory(path.parent)
+
+    def publish(self, made: Path, place: Path) -> None:
+        with room():
+            made.rename(place)
+            sync_directory(place.parent)
+
+    def discard(self, path: Path) -> bool:
+        """Out of sight at once, off the disk a little later. False: there was nothing."""
+        place = self.trash / secrets.token_hex(12)
+        try:
+            path.rename(place)
+        except FileNotFoundError:
+            return False
+        self._sweep(os.fsencode(place))
+        return True
+
+    def remove(self, path: Path) -> bool:
+        """As `discard`, and still gone after a power cut."""
+        found = self.discard(path)
+        if found:
+            sync_directory(path.parent)
+        return found
+
+    def _sweep(self, path: bytes) -> None:
+        with self._lock:
+            if self._sweeper is None:
+                self._sweeper = threading.Thread(target=self._work, name="store-trash", daemon=True)
+                self._sweeper.start()
+        self._gone.put(path)
+
+    def _work(self) -> None:
+        while (path := self._gone.get()) is not None:
+            with suppress(OSError):  # what cannot go now, the next opening removes or complains about
+                remove_tree(path, os.fsencode(self.trash))
+                self.take_ballast()
+
+    def close(self) -> None:
+        with self._lock:
+            sweeper, self._sweeper = self._sweeper, None
+        if sweeper:
+            self._gone.put(None)
+            sweeper.join()
+
+
+_numbers = itertools.count()
+
+
+def remove_tree(path: bytes, beside: bytes) -> None:
+    """However deep: each subdirectory is first moved up into `beside`, so no path grows and nothing recurses."""
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        os.unlink(path)
+        return
+    pending = [path]
+    while pending:
+        folder = pending.pop()
+        pending += list(_empty(folder, beside))
+        os.rmdir(folder)
+
+
+def _empty(folder: bytes, beside: bytes) -> Iterator[bytes]:
+    os.chmod(folder, 0o700)
+    with os.scandir(folder) as entries:
+        found = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for path, is_directory in found:
+        if not is_directory:
+            os.unlink(path)
+            continue
+        place = b"%s/%s%s-%d" % (beside, TEMPORARY, secrets.token_hex(8).encode(), next(_numbers))
+        os.chmod(path, 0o700)  # a directory can only be moved by who may write to it
+        os.rename(path, place)
+        yield place
