@@ -40,7 +40,7 @@ test: $(CONTRIBUTOR) ## run the tests on a private Docker engine, or on the one 
 	tools/with-engine -- $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(CONTRIBUTOR) ## compare speed and memory of a private Docker engine and the embedded one
-	@tools/with-engine sid -- $(BIN)/python tools/bench.py $(ARGS)
+	@tools/with-engine sid -- sh -c 'DOCKERD=$$DOCKER_HOST exec tools/with-engine embedded -- $(BIN)/python tools/bench.py $(ARGS)'
 
 clean: ## remove what make made
 	rm -rf .venv .cache .pytest_cache .ruff_cache build html *.egg-info

@@ -27,9 +27,9 @@ def plan() -> str:
     """The Dockerfile that repo2docker makes of this repository, without a network."""
     command = [Path(sys.executable).with_name("jupyter-repo2docker"), "--debug", "--no-build"]
     command += ["--user-id", "1000", "--user-name", "jovyan", "--image-name", "plan", str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 @pytest.mark.parametrize("package", lines(BINDER / "apt.txt"))
@@ -57,7 +57,7 @@ def test_start_becomes_what_it_is_given(tmp_path):
     command = [BINDER / "start", "sh", "-c", "echo $$ $DOCKER_HOST"]
     started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     out, err = started.communicate()
-    assert out == f"{started.pid} \n"
+    assert out == f"{started.pid}\n"
     assert "voldemo: the engine does not run" in err
 
 
