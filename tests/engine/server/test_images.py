@@ -198,7 +198,7 @@ def test_what_cannot_be_saved_or_loaded(api: Client, daemon: Daemon) -> None:
         assert answer.json["error"] == answer.json["errorDetail"]["message"] != ""
 
 
-def test_a_client_that_leaves_while_it_loads(api: Client, daemon: Daemon, engine, capfd: pytest.CaptureFixture) -> None:
+def test_a_client_that_leaves_while_it_loads(api: Client, daemon: Daemon, engine, capfd: pytest.CaptureFixture) -> None:  # noqa: ANN001
     whole = io.BytesIO()
     made = image(daemon, "one:1", content=os.urandom(2_000_000))
     for block in daemon.store.images.save([made.id]):
@@ -212,7 +212,7 @@ def test_a_client_that_leaves_while_it_loads(api: Client, daemon: Daemon, engine
     assert capfd.readouterr().err == ""
 
 
-def test_the_clients(sdk: docker.DockerClient, daemon: Daemon, cli, tmp_path: Path) -> None:
+def test_the_clients(sdk: docker.DockerClient, daemon: Daemon, cli, tmp_path: Path) -> None:  # noqa: ANN001
     made = image(daemon, "one:1")
     assert sdk.images.get("one:1").id == made.id
     cli("save", "one:1", "--output", str(tmp_path / "one.tar"))

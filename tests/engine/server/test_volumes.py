@@ -188,7 +188,7 @@ def test_usage(api: Client, daemon: Daemon) -> None:
     assert (df["Images"], df["Containers"], df["BuildCache"]) == (None, None, None)
 
 
-def test_the_sdk_and_the_cli(sdk: docker.DockerClient, cli) -> None:
+def test_the_sdk_and_the_cli(sdk: docker.DockerClient, cli) -> None:  # noqa: ANN001
     assert cli("volume", "create", "--label", "a=b", "by-cli") == "by-cli"
     assert sdk.volumes.get("by-cli").attrs["Labels"] == {"a": "b"}
     assert json.loads(cli("volume", "inspect", "by-cli"))[0]["Name"] == "by-cli"
