@@ -117,7 +117,7 @@ def checked(block: bytearray) -> bytes:
         (b"13 path=../x\n", "outside of"),
         (b"99 path=x\n", "invalid tar header"),
         (b"path=x\n", "invalid tar header"),
-        (b"10 path=a\0b\n", "invalid tar header"),
+        (b"12 path=a\0b\n", "invalid tar header"),
         (b"9 size=-1\n", "invalid tar header"),
         (b"31 size=99999999999999999999999\n", "invalid tar header"),
         (b"9 uid=1x\n", "invalid tar header"),

@@ -120,7 +120,9 @@ def test_records(store, root):
     assert store.containers.get("c1") == {"name": "web", "nested": {"list": [1]}}
     store.containers.get("c1")["nested"]["list"].append(3)
     assert store.containers.all() == {"c1": {"name": "web", "nested": {"list": [1]}}}
-    store.containers.put("c1", {"name": "again"})
+    with (root / "containers/c1/record.json").open("rb") as old:
+        store.containers.put("c1", {"name": "again"})
+        assert b"nested" in old.read()  # a record is replaced, never written over
     assert store.containers.upper("c1").is_dir()
     store.close()
     again = Store.open(root)

@@ -225,6 +225,7 @@ def test_a_layer_of_the_changes_shows_the_same_root(rooted, store, running):
     assert again.lookup("/added").stat.st_ino == again.lookup("/again").stat.st_ino
     shared = (layer.path / "data/one").stat().st_ino == (root.path / "data/one").stat().st_ino
     assert shared != running
+    assert not nodes.read(os.fsencode(root.path / "added")).flags  # its two names stay one file
     assert root.union.size_rw() == 5 + 7 + 4
     data = joined(store.layers.tar(layer.diff_id))
     assert store.layers.add_tar(io.BytesIO(data)) == layer
