@@ -35,8 +35,6 @@ ANSWERED = frozenset(b"cwd exe root".split())
 
 def _of_process(prefix: bytes) -> bool:
     parts = prefix.split(b"/")
-    if not parts[0].isdigit():
-        return False
     return len(parts) == 1 or (len(parts) == 3 and parts[1] == b"task")
 
 
@@ -78,7 +76,7 @@ class Proc:
     def _there(self, prefix: bytes, name: bytes) -> bool:
         if _of_process(prefix):
             return name in OF_PROCESS
-        if prefix.endswith(b"/task") and prefix.count(b"/") == 1 and prefix[:1].isdigit():
+        if prefix.endswith(b"/task") and prefix.count(b"/") == 1:
             return name.isdigit() and int(name[:10]) in self.world.tasks
         return True
 
@@ -149,8 +147,6 @@ class Proc:
         mapped = self.world.reverse.find(text)
         if raw.kind(mode) in (raw.REGULAR, raw.DIRECTORY, raw.BLOCK) and not mapped and text[:7] != b"/memfd:":
             raise raw.fail(errno.EACCES)
-        if raw.kind(mode) in (raw.CHARACTER, raw.BLOCK) and mapped and mapped[1].kind != "device":
-            raise raw.fail(errno.EACCES)  # a device that somebody put into a mount
         found.mode = mode
         found.magic = True
         found.mount = mapped[1] if mapped else self.mount

@@ -10,7 +10,6 @@ from voldemo.engine.runtime.credentials import SUPERUSER
 from voldemo.engine.runtime.devices import Devices
 from voldemo.engine.runtime.mounts import FIRST_DEVICE, Listing, MountPoint, Reverse
 from voldemo.engine.runtime.proc import Proc
-from voldemo.engine.runtime.programs import Programs
 from voldemo.engine.runtime.raw import DIRECTORY, kind
 from voldemo.engine.runtime.scratch import Space
 from voldemo.engine.runtime.spec import Mount, Spec
@@ -24,15 +23,13 @@ _ANY = 0o755
 class World:
     def __init__(self, spec: Spec, exe_cache: bytes) -> None:
         self.spec = spec
-        self.programs = Programs(exe_cache)
+        self.exe_cache = exe_cache
         self.tracer = os.getpid()
         self.superuser = SUPERUSER
         self.hostname = os.fsencode(spec.hostname or spec.id[:12] or "localhost")
         self.tasks: dict[int, Task] = {}
         self.init = 0
         self.mount_of: dict[tuple[int, int], MountPoint] = {}  # by inode, for calls that name a descriptor
-        self.bound: dict[bytes, bytes] = {}  # unix sockets: the path the kernel was given, and the container's
-        self.ipc: set[tuple[str, int]] = set()
         self.reverse = Reverse()
         self.mounts: list[MountPoint] = []
         folder = os.path.dirname(os.fsencode(spec.upper)) + b"/run"

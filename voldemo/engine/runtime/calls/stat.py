@@ -159,10 +159,7 @@ def _readlink(task: Task, found: Found, buffer: int, size: int) -> int:
     if raw.kind(found.mode) != raw.LINK or size <= 0:
         return -errno.EINVAL
     tree = task.world.tree
-    if found.mount.kind == "proc":
-        target = task.world.special.proc.read_link(found)
-    else:
-        target = tree.link_target(found)
+    target = task.world.special.proc.read_link(found) if found.mount.kind == "proc" else tree.link_target(found)
     target = target[:size]
     memory.write(task, buffer, target)
     return len(target)
