@@ -9,16 +9,14 @@ from voldemo.engine import nodes
 from voldemo.engine.runtime import descriptors, memory, owners, raw
 from voldemo.engine.runtime.calls import EPERM, call, changing
 from voldemo.engine.runtime.credentials import Credential, Owner
-from voldemo.engine.runtime.descriptors import signed
 from voldemo.engine.runtime.directory import Found
 from voldemo.engine.runtime.raw import AT_FDCWD, EMPTY_PATH, fail
 from voldemo.engine.runtime.task import Task
 
 _REMOVE_DIRECTORY, _SYMLINK_FOLLOW = 0x200, 0x400
-_EXCHANGE, _WHITEOUT, _NOREPLACE = 2, 4, 1
 
 
-def _without_slash(path: bytes) -> bytes:
+def without_slash(path: bytes) -> bytes:
     return path.rstrip(b"/") or path[:1]
 
 
@@ -49,12 +47,12 @@ def _mkdir(task: Task, found: Found, mode: int) -> int:
 
 @call("mkdir")
 def mkdir(task: Task, path: int, mode: int, *_: int) -> int:
-    return _mkdir(task, _new(task, AT_FDCWD, _without_slash(memory.string(task, path))), mode)
+    return _mkdir(task, _new(task, AT_FDCWD, without_slash(memory.string(task, path))), mode)
 
 
 @call("mkdirat")
 def mkdirat(task: Task, at: int, path: int, mode: int, *_: int) -> int:
-    return _mkdir(task, _new(task, at, _without_slash(memory.string(task, path))), mode)
+    return _mkdir(task, _new(task, at, without_slash(memory.string(task, path))), mode)
 
 
 def _mknod(task: Task, at: int, path: bytes, mode: int) -> int:
@@ -171,7 +169,7 @@ def _unlink(task: Task, at: int, path: bytes) -> int:
         changing.names(task, found, True)
         return -errno.EISDIR
     changing.names(task, found, True)
-    _keep_hidden(task, found)
+    keep_hidden(task, found)
     os.unlink(found.name, dir_fd=found.directory.at)
     changing.content_changed(found)
     if raw.kind(found.mode) == raw.LINK:
@@ -179,7 +177,7 @@ def _unlink(task: Task, at: int, path: bytes) -> int:
     return 0
 
 
-def _keep_hidden(task: Task, found: Found) -> None:
+def keep_hidden(task: Task, found: Found) -> None:
     tree = task.world.tree
     if tree.hides(found.directory, found.name):
         tree.complete(found.directory)
@@ -190,21 +188,21 @@ def _rmdir(task: Task, at: int, path: bytes) -> int:
     last = path.rstrip(b"/").rpartition(b"/")[2]
     if last in (b".", b".."):
         return -errno.EINVAL if last == b"." else -errno.ENOTEMPTY
-    found = changing.existing(descriptors.find(task, at, _without_slash(path), False))
+    found = changing.existing(descriptors.find(task, at, without_slash(path), False))
     if raw.kind(found.mode) != raw.DIRECTORY:
         return -errno.ENOTDIR
     changing.names(task, found, True)
     tree = task.world.tree
     directory = tree.directory_of(task, found)
-    _check_no_mounts(task, directory.path)
+    check_no_mounts(task, directory.path)
     tree.complete(directory)
-    _keep_hidden(task, found)
+    keep_hidden(task, found)
     os.rmdir(found.name, dir_fd=found.directory.at)
     moved(task, directory.path)
     return 0
 
 
-def _check_no_mounts(task: Task, path: bytes) -> None:
+def check_no_mounts(task: Task, path: bytes) -> None:
     if any(target.startswith(path + b"/") for target in task.world.tree.mounts):
         raise fail(errno.EBUSY)
 
@@ -230,88 +228,3 @@ def rmdir(task: Task, path: int, *_: int) -> int:
 def unlinkat(task: Task, at: int, path: int, flags: int, *_: int) -> int:
     remove = _rmdir if flags & _REMOVE_DIRECTORY else _unlink
     return remove(task, at, memory.string(task, path))
-
-
-# -- renaming
-
-
-def _rename(task: Task, old_at: int, old_path: bytes, new_at: int, new_path: bytes, flags: int) -> int:
-    if flags & _WHITEOUT or flags & ~(_EXCHANGE | _NOREPLACE):
-        return -errno.EINVAL
-    old = changing.existing(descriptors.find(task, old_at, _without_slash(old_path), False))
-    new = descriptors.find(task, new_at, _without_slash(new_path), False)
-    if flags & _NOREPLACE and new.mode:
-        return -errno.EEXIST
-    if old.directory.mount is not new.directory.mount:
-        _check_busy(old, new)
-        return -errno.EXDEV
-    changing.names(task, old, True)
-    changing.names(task, new, bool(new.mode))
-    return _rename_found(task, old, new, flags)
-
-
-def _check_busy(old: Found, new: Found) -> None:
-    for found in (old, new):
-        if found.mode and found.mount is not found.directory.mount:
-            raise fail(errno.EBUSY)
-
-
-def _rename_found(task: Task, old: Found, new: Found, flags: int) -> int:
-    tree = task.world.tree
-    side = _side(old)
-    for found in (old, new):
-        if found.mode and raw.kind(found.mode) == raw.DIRECTORY:
-            path = tree.directory_of(task, found).path
-            _check_no_mounts(task, path)
-            if found is old or flags & _EXCHANGE:
-                tree.complete_all(task, found)
-            else:
-                tree.complete(tree.directory_of(task, found))
-    _bring_up(task, old)
-    _keep_hidden(task, old)
-    if new.mode and flags & _EXCHANGE:
-        _bring_up(task, new)
-    _keep_hidden(task, new)
-    raw.rename(old.directory.at, old.name, new.directory.at, new.name, flags)
-    changing.content_changed(new)
-    _after_rename(task, old, new, side)
-    return 0
-
-
-def _bring_up(task: Task, found: Found) -> None:
-    """What is to be moved has to be in the upper tree."""
-    if found.at != found.directory.at:
-        task.world.tree.complete(found.directory)
-        found.at = found.directory.at
-
-
-def _side(found: Found) -> tuple[int, int] | None:
-    if raw.kind(found.mode) in (raw.REGULAR, raw.DIRECTORY):
-        return None
-    return owners.of(found)[:2]
-
-
-def _after_rename(task: Task, old: Found, new: Found, side: tuple[int, int] | None) -> None:
-    if side is not None:
-        owners.set_side(new.directory.at, new.name, *side, new.mount)
-    kinds = {raw.kind(old.mode), raw.kind(new.mode)}
-    if raw.DIRECTORY in kinds:
-        moved(task, old.path)
-        moved(task, new.path)
-    elif raw.LINK in kinds:
-        Credential.forget()
-
-
-@call("rename")
-def rename(task: Task, old: int, new: int, *_: int) -> int:
-    return _rename(task, AT_FDCWD, memory.string(task, old), AT_FDCWD, memory.string(task, new), 0)
-
-
-@call("renameat")
-def renameat(task: Task, old_at: int, old: int, new_at: int, new: int, *_: int) -> int:
-    return _rename(task, signed(old_at), memory.string(task, old), signed(new_at), memory.string(task, new), 0)
-
-
-@call("renameat2")
-def renameat2(task: Task, old_at: int, old: int, new_at: int, new: int, flags: int, *_: int) -> int:
-    return _rename(task, signed(old_at), memory.string(task, old), signed(new_at), memory.string(task, new), flags)
