@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
 from voldemo.engine import clock
 from voldemo.engine.errors import Failed
+from voldemo.engine.ids import new_id
 
 SUBNET = ipaddress.ip_network("127.77.0.0/16")
 NOTE = {"voldemo.network": "shares the host's network; every container has a loopback address of its own"}
@@ -110,10 +110,6 @@ class Member:
             kept = member.add(end["Network"], end["Name"], end["Aliases"], end["Config"], end["Resolved"])
             kept.id = end["Id"]
         return member
-
-
-def new_id() -> str:
-    return secrets.token_hex(32)
 
 
 class Addresses:

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from voldemo.engine.errors import Conflict, Failed, Forbidden, NotFound
 from voldemo.engine.events import Events
-from voldemo.engine.members import PREDEFINED, SHORT, Addresses, Endpoint, Member, Network, definition, new_id
+from voldemo.engine.ids import new_id
+from voldemo.engine.members import PREDEFINED, SHORT, Addresses, Endpoint, Member, Network, definition
 
 
 class Records(Protocol):

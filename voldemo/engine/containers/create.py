@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from voldemo.engine import bridge, clock, fields
 from voldemo.engine.containers import config as configuration
-from voldemo.engine.containers import hostconfig, mounts, names
+from voldemo.engine.containers import hostconfig, mounts
 from voldemo.engine.containers.container import SHORT, Container
 from voldemo.engine.containers.record import Record
 from voldemo.engine.errors import BadParameter, EngineError, NotFound
+from voldemo.engine.ids import new_id
 from voldemo.engine.store import Image, Union, Volume
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def create(daemon: Daemon, body: dict[str, Any], name: str) -> tuple[Conta
     configuration.check_host(host_body)
     image = await image_of(daemon, asked["Image"])
     config = configuration.merge(asked, image.config.get("config") or {})
-    id = names.new_id()
+    id = new_id()
     with daemon.containers.reserve(name, id) as reserved:
         config["Hostname"] = config["Hostname"] or id[:SHORT]
         host = hostconfig.complete(host_body)

@@ -13,8 +13,8 @@ from voldemo.engine import errors, fields
 from voldemo.engine.containers import programs, users
 from voldemo.engine.containers.config import words
 from voldemo.engine.containers.container import Container
-from voldemo.engine.containers.names import new_id
 from voldemo.engine.containers.streams import STDERR, STDOUT, Attachment, Streams, frame
+from voldemo.engine.ids import new_id
 from voldemo.engine.runtime.launcher import ExecFailed, Process
 from voldemo.engine.runtime.spec import Program
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import secrets
 
 from voldemo.engine.errors import BadParameter
 
@@ -36,11 +35,3 @@ def check(name: str) -> str:
 def generate(attempt: int) -> str:
     name = f"{random.choice(MOODS)}_{random.choice(PEOPLE)}"
     return name if attempt == 0 else f"{name}{random.randrange(10 ** min(attempt, 6))}"
-
-
-def new_id() -> str:
-    """Never all digits at its start: the short form is a host name, and must not look like a number."""
-    while True:
-        value = secrets.token_hex(32)
-        if not value[:12].isdigit():
-            return value
