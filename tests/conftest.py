@@ -1,5 +1,6 @@
 """What every test shares: a home of its own, and the real engine that DOCKER_HOST names (`make test` starts one)."""
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -49,6 +50,16 @@ def client(_home) -> DockerClient:
         remove(client, sandbox)
     client.close()
     assert not left
+
+
+@pytest.fixture
+def one_at_a_time(tmp_path_factory):
+    """Solutions give names of their own to what they make: no two of them may run side by side on one engine."""
+    shared = tmp_path_factory.getbasetemp()  # with xdist, each process has a folder of its own in it
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    with (shared / "solutions.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

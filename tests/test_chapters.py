@@ -15,6 +15,7 @@ CHAPTERS = build.sources()
 BY_NAME = {"argvalues": CHAPTERS, "ids": [source.stem for source in CHAPTERS]}
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 @pytest.mark.parametrize("source", **BY_NAME)
 def test_solved_every_check_is_done_and_nothing_is_left(client, source):
     checks = [value for value in _values(new_shell(), source) if isinstance(value, Check)]

@@ -20,6 +20,7 @@ def solved(source) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(cells=cells)
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 @pytest.mark.parametrize("source", CHAPTERS, ids=[source.stem for source in CHAPTERS])
 def test_runs_twice_in_one_kernel(client, source):
     notebook = solved(source)

@@ -8,7 +8,8 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,12 @@ from voldemo.engine.router import Router, Routes
 from voldemo.engine.server import Server
 
 TIMEOUT = 10
+
+
+def in_a_loop(main: Coroutine[Any, Any, Any]) -> Any:
+    """In a thread of its own: the test's may have a loop that runs already, left by the tests that drive a browser."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, main).result()
 
 
 class Loop:

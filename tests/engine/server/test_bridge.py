@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 import pytest
 
+from engine.server.raw import in_a_loop
 from voldemo.engine import bridge
 
 
@@ -16,7 +17,7 @@ def test_what_a_thread_writes_arrives_in_order() -> None:
     async def read() -> list[bytes]:
         return [block async for block in bridge.written(lambda write: [write(b"%d" % n) for n in range(100)])]
 
-    assert asyncio.run(read()) == [b"%d" % n for n in range(100)]
+    assert in_a_loop(read()) == [b"%d" % n for n in range(100)]
 
 
 def test_a_writer_that_nobody_reads_ends() -> None:
@@ -35,7 +36,7 @@ def test_a_writer_that_nobody_reads_ends() -> None:
             async for _ in blocks:
                 return
 
-    asyncio.run(read())
+    in_a_loop(read())
     assert ended.is_set()
 
 
@@ -49,7 +50,7 @@ def test_what_goes_wrong_in_the_thread_goes_wrong_here() -> None:
             pass
 
     with pytest.raises(KeyError, match="there"):
-        asyncio.run(read())
+        in_a_loop(read())
 
 
 def test_an_iterator_is_closed_even_when_it_is_left_in_the_middle() -> None:
@@ -70,7 +71,7 @@ def test_an_iterator_is_closed_even_when_it_is_left_in_the_middle() -> None:
                 if number == 5:
                     return
 
-    asyncio.run(read())
+    in_a_loop(read())
     assert closed.is_set()
     assert threading.main_thread() not in threads
 
@@ -100,7 +101,7 @@ def test_an_iterator_that_is_busy_is_waited_for_when_its_reader_is_cancelled() -
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(main())
+    in_a_loop(main())
     assert closed.is_set()
 
 
@@ -113,4 +114,4 @@ def test_a_body_is_a_file_for_a_thread() -> None:
         file = bridge.body_file(body())
         return await bridge.run(lambda: file.read(3) + file.readline() + file.read())
 
-    assert asyncio.run(main()) == b"".join(b"%03d" % number for number in range(1000))
+    assert in_a_loop(main()) == b"".join(b"%03d" % number for number in range(1000))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 import time
@@ -11,7 +10,7 @@ from contextlib import aclosing
 import pytest
 
 from engine.server.conftest import Daemon
-from engine.server.raw import Client, Loop, request
+from engine.server.raw import Client, Loop, in_a_loop, request
 from voldemo.engine.events import Events
 from voldemo.engine.filters import Filters
 
@@ -22,7 +21,7 @@ def told(events: Events, since: int | None = 0, until: int | None = None, **filt
         async with aclosing(events.stream(since, end, Filters(filters))) as lines:
             return [json.loads(line) async for block in lines for line in block.splitlines()]
 
-    return asyncio.run(read())
+    return in_a_loop(read())
 
 
 @pytest.fixture
@@ -99,7 +98,7 @@ def test_a_listener_that_falls_behind_is_let_go_of() -> None:
             events.emit("volume", "create", str(number))
         return [line async for line in lines]
 
-    assert asyncio.run(read()) == []
+    assert in_a_loop(read()) == []
 
 
 def test_nothing_is_lost_with_fifty_listeners(engine: Loop, daemon: Daemon) -> None:
