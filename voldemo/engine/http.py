@@ -135,8 +135,7 @@ class Bytes:
     status: int = 200
 
 
-def Json(value: object, status: int = 200, headers: Headers = ()) -> Bytes:
-    """A kind of response like the classes beside it, hence its capital."""
+def Json(value: object, status: int = 200, headers: Headers = ()) -> Bytes:  # noqa: N802 - a kind of response
     return Bytes(json.dumps(value, separators=(",", ":")).encode() + b"\n", JSON, headers, status)
 
 

@@ -41,12 +41,7 @@ def _tell(task: Task, owner: Owner, mount: MountPoint | None, address: int) -> i
 def _stat(task: Task, found: Found, address: int) -> int:
     if not found.mode:
         return ENOENT
-    return _tell(task, _owner(found), _mount(found), address)
-
-
-def _mount(found: Found) -> MountPoint | None:
-    """None for a pipe and its like, which lie on no mount of the container."""
-    return None if found.magic and found.mount.kind == "proc" else found.mount
+    return _tell(task, _owner(found), found.mount, address)
 
 
 @call("stat")
@@ -65,18 +60,18 @@ def fstat(task: Task, descriptor: int, buffer: int, *_: int) -> int:
     if not raw.stat(AT_FDCWD, path, 0):
         return -errno.EBADF
     mount = descriptors.mount_of(task, path)
-    return _tell(task, _open_owner(task, path, mount), mount, buffer)
+    return _tell(task, _open_owner(path, mount), mount, buffer)
 
 
-def _open_owner(task: Task, path: bytes, mount: MountPoint | None) -> Owner:
+def _open_owner(path: bytes, mount: MountPoint | None) -> Owner:
     if mount is None or raw.kind(STAT32[MODE]) not in (raw.REGULAR, raw.DIRECTORY):
-        return descriptors.owner_outside(task)
+        return descriptors.owners_outside()
     return owners.of_path(path, mount)
 
 
 @call("newfstatat")
 def newfstatat(task: Task, at: int, path: int, buffer: int, flags: int, *_: int) -> int:
-    name = memory.string(task, path) if path or not flags & EMPTY_PATH else b""
+    name = memory.string(task, path) if path else b""
     if not name:
         if not flags & EMPTY_PATH:
             return ENOENT
@@ -88,7 +83,7 @@ def newfstatat(task: Task, at: int, path: int, buffer: int, flags: int, *_: int)
 
 @call("statx")
 def statx(task: Task, at: int, path: int, flags: int, mask: int, buffer: int, *_: int) -> int:
-    name = memory.string(task, path) if path or not flags & EMPTY_PATH else b""
+    name = memory.string(task, path) if path else b""
     if not name:
         if not flags & EMPTY_PATH:
             return ENOENT
@@ -98,7 +93,7 @@ def statx(task: Task, at: int, path: int, flags: int, mask: int, buffer: int, *_
     found = existing(descriptors.find(task, at, name, not flags & NOFOLLOW))
     owner = _owner(found)
     raw.statx(found.at, found.name, 0 if found.magic else raw.HERE, mask)
-    return _tell_statx(task, owner, _mount(found), buffer)
+    return _tell_statx(task, owner, found.mount, buffer)
 
 
 def _statx_open(task: Task, descriptor: int, mask: int, buffer: int) -> int:
@@ -106,7 +101,7 @@ def _statx_open(task: Task, descriptor: int, mask: int, buffer: int) -> int:
     if not raw.stat(AT_FDCWD, path, 0):
         return -errno.EBADF
     mount = descriptors.mount_of(task, path)
-    owner = _open_owner(task, path, mount)
+    owner = _open_owner(path, mount)
     raw.statx(AT_FDCWD, path, 0, mask)
     return _tell_statx(task, owner, mount, buffer)
 
@@ -164,7 +159,7 @@ def _readlink(task: Task, found: Found, buffer: int, size: int) -> int:
     if raw.kind(found.mode) != raw.LINK or size <= 0:
         return -errno.EINVAL
     tree = task.world.tree
-    target = task.world.special.proc.read_link(found) if found.mount.kind == "proc" else tree.link_target(task, found)
+    target = task.world.special.proc.read_link(found) if found.mount.kind == "proc" else tree.link_target(found)
     target = target[:size]
     memory.write(task, buffer, target)
     return len(target)
