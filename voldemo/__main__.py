@@ -1,14 +1,14 @@
-"""The command line: voldemo doctor, lab, run, images, clean."""
+"""The command line: voldemo doctor, lab, run, engine, images, clean."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 
-from pandas import NA
-
+from voldemo import connect, predict  # noqa: F401 (what is missing is told here, in one sentence)
 from voldemo.errors import LESSON
 from voldemo.notebook import one_line
 from voldemo.terminal import agreed, table
@@ -73,6 +73,37 @@ def run(options: argparse.Namespace) -> int:
     return failed
 
 
+def engine(options: argparse.Namespace) -> int:
+    from voldemo import embedded
+
+    match options.what:
+        case "start":
+            print(f"export DOCKER_HOST={shlex.quote(embedded.start().url)}")
+        case "stop":
+            number = embedded.stop()
+            print(say("embedded.stopped", pid=number) if number else say("embedded.none"))
+        case "status":
+            return _engine_status()
+    return 0
+
+
+def _engine_status() -> int:
+    from voldemo import embedded
+    from voldemo.connect import find
+    from voldemo.engines import emulated
+
+    where = embedded.place()
+    if (number := embedded.pid(where)) is None:
+        print(say("embedded.none"))
+        return 1
+    found = find(where.url)
+    facts = {"engine": found.engine, "pid": number, "root": where.root, "socket": where.socket, "log": where.log}
+    print(table((name, str(fact)) for name, fact in facts.items()))
+    print("\n" + say("embedded.emulates"))
+    print(table((row.what, row.here) for row in emulated(found.client).itertuples()))
+    return 0
+
+
 def images(options: argparse.Namespace) -> int:
     from voldemo import images as pinned
     from voldemo.connect import find
@@ -99,6 +130,8 @@ def _named(names):
 
 
 def _size(size: int | None) -> str:
+    from pandas import NA
+
     return say("images.absent") if size is NA else f"{size / 1e6:,.1f} MB"
 
 
@@ -132,7 +165,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         text = say(f"cli.{function.__name__}")
         adding = commands.add_parser(function.__name__, help=text, description=text, allow_abbrev=False)
         adding.set_defaults(command=function)
-        adding.add_argument("--engine", metavar="NAME", help=say("cli.engine"))
+        adding.add_argument("--engine", metavar="NAME", help=say("cli.named"))
         return adding
 
     command(doctor).add_argument("--json", action="store_true", help=say("cli.json"))
@@ -140,6 +173,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     running = command(run)
     running.add_argument("chapter", nargs="*", metavar="CHAPTER", help=say("cli.chapter"))
     running.add_argument("--to", type=Path, metavar="DIR", help=say("cli.to"))
+    command(engine).add_argument("what", choices=("start", "stop", "status"), help=say("cli.what"))
     way = command(images).add_mutually_exclusive_group()
     way.add_argument("--from", dest="load", type=Path, metavar="DIR", help=say("cli.from"))
     way.add_argument("--to", dest="save", type=Path, metavar="DIR", help=say("cli.save"))

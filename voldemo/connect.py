@@ -1,7 +1,8 @@
 """Which engine? Looks in a fixed order, says what it found and why it passed over the others. The only switch.
 
-VOLDEMO_ENGINE (or `engine=`), then DOCKER_HOST, then the active Docker context, then the usual local sockets.
-A remote engine is used only when the learner names it: experiments create and remove things there.
+VOLDEMO_ENGINE (or `engine=`), then DOCKER_HOST, then the active Docker context, then the usual local sockets, then
+the embedded engine, which is started. A remote engine is used only when the learner names it: experiments create
+and remove things there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from docker.context import ContextAPI
 from docker.errors import DockerException
 from docker.utils import kwargs_from_env
 
-from voldemo import notebook, sandbox
+from voldemo import embedded, notebook, sandbox
 from voldemo.engines import Engine, describe
 from voldemo.errors import causes, reason
 from voldemo.words import Sentence, say
@@ -31,8 +32,9 @@ CALL_SECONDS = 120  # a copy-up of a large file holds an answer back for a while
 @dataclass(frozen=True)
 class Candidate:
     source: str  # who proposed it: DOCKER_HOST, "docker context", the socket's path, the name asked for
-    url: str
+    url: str = ""
     usual: bool = False  # one of the usual places: not worth a word when nothing is there
+    start: Callable[[], embedded.Place] | None = None  # what makes something listen at the address
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Found:
 def connect(engine: str | None = None) -> DockerClient:
     """Docker's own client for the engine found. Prints one line, and removes what dead sandboxes left behind.
 
-    `engine`: docker, podman, a socket's path or a URL; without it, the order this module's first lines give.
+    `engine`: docker, podman, embedded, a socket's path or a URL; without it, the order this module's first lines give.
     """
     found = find(engine)
     os.environ.update(environment(found))
@@ -74,7 +76,8 @@ def find(engine: str | None = None) -> Found:
     passed_over: list[str] = []
     for candidate in candidates:
         try:
-            client, engine = _open(candidate.url, remote_too=bool(name))
+            url = candidate.start().url if candidate.start else candidate.url
+            client, engine = _open(url, remote_too=bool(name))
             return Found(client, engine, tuple(passed_over))
         except Sentence as why:
             passed_over.append(f"{candidate.source}: {why}")
@@ -84,8 +87,8 @@ def find(engine: str | None = None) -> Found:
 
 def _named(name: str) -> list[Candidate]:
     """Where the engine is that a learner asked for by name. No other is tried: falling back would surprise."""
-    if sockets := {"docker": docker_sockets, "podman": podman_sockets}.get(name):
-        return [candidate for candidate in sockets() if _exists(candidate)]
+    if source := {"docker": docker_sockets, "podman": podman_sockets, "embedded": embedded_engine}.get(name):
+        return list(_worth_a_word(source))
     url = f"unix://{name}" if name.startswith("/") else name
     if not _address(url).scheme:
         raise Sentence("engine.unknown", name=name)
@@ -93,7 +96,11 @@ def _named(name: str) -> list[Candidate]:
 
 
 def _in_order() -> Iterator[Candidate]:
-    return (candidate for source in SOURCES for candidate in source() if not candidate.usual or _exists(candidate))
+    return (candidate for source in SOURCES for candidate in _worth_a_word(source))
+
+
+def _worth_a_word(source: Callable[[], Iterator[Candidate]]) -> Iterator[Candidate]:
+    return (candidate for candidate in source() if not candidate.usual or _exists(candidate))
 
 
 def _open(url: str, remote_too: bool) -> tuple[DockerClient, Engine]:
@@ -185,6 +192,11 @@ def _sockets(*paths: str) -> Iterator[Candidate]:
         yield Candidate(path, f"unix://{Path(path).expanduser()}", usual=True)
 
 
+def embedded_engine() -> Iterator[Candidate]:
+    """Our own, for places where no other runs; see `voldemo.embedded`."""
+    yield Candidate("embedded", start=embedded.start)
+
+
 def _run_time_dir() -> str:
     return os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
 
@@ -199,5 +211,11 @@ def _exists(candidate: Candidate) -> bool:
     return True
 
 
-# In this order. An engine of our own, for places where none runs, is one more function at the end.
-SOURCES: tuple[Callable[[], Iterator[Candidate]], ...] = (docker_host, active_context, docker_sockets, podman_sockets)
+# In this order.
+SOURCES: tuple[Callable[[], Iterator[Candidate]], ...] = (
+    docker_host,
+    active_context,
+    docker_sockets,
+    podman_sockets,
+    embedded_engine,
+)

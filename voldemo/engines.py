@@ -7,6 +7,25 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 from docker import DockerClient
 
+from voldemo.words import say
+
+EMBEDDED = "voldemo embedded engine"
+# What is not the real thing there, and how: two sentences each in words.toml.
+EMULATED = {
+    EMBEDDED: (
+        "network",
+        "processes",
+        "memory",
+        "ownership",
+        "root",
+        "layers",
+        "tmpfs",
+        "pause",
+        "images",
+        "speed",
+    )
+}
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -54,10 +73,19 @@ def measured(client: DockerClient, rows: list[dict] | pd.DataFrame) -> pd.DataFr
     return frame
 
 
+def emulated(client: DockerClient) -> pd.DataFrame:
+    """What this engine only imitates; columns: what, docker, here. No row where it is the real thing."""
+    names = EMULATED.get(describe(client).name, ())
+    rows = [(name, say(f"emulated.{name}.docker"), say(f"emulated.{name}.here")) for name in names]
+    return pd.DataFrame(rows, columns=["what", "docker", "here"])
+
+
 def _name(version: dict, info: dict) -> str:
     components = [part.get("Name", "") for part in version.get("Components") or []]
     if "Podman Engine" in components:
         return "Podman"
+    if (version.get("Platform") or {}).get("Name") == "voldemo":
+        return EMBEDDED
     if info.get("OperatingSystem") == "Docker Desktop":
         return "Docker Desktop"
     rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])

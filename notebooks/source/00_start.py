@@ -48,7 +48,7 @@
 # Docker 스토리지에 관한 틀린 답 가운데 상당수는 예전 버전에서는 맞던 답입니다. 그래서 지금 쓰는 엔진이 무엇인지부터 알아야 합니다.
 
 # %%
-from voldemo import charts, checks, connect, exercises, images, predict, track
+from voldemo import charts, checks, connect, emulated, exercises, images, predict, track
 from voldemo.experiments import persistence
 
 client = connect()
@@ -60,14 +60,24 @@ client = connect()
 # **containerd**, the default of a fresh install since Engine 29.
 #
 # "Docker uses overlay2" is therefore not an answer; "this engine reports …" is.
+#
+# Where no engine was there, voldemo has started its own, and the line says **voldemo embedded engine**: real processes on
+# real files, without root and without a daemon. The next cell lists what it only imitates; on any other engine the list is
+# empty.
 
-# %% [markdown] lang="ko" of="3272e5a9"
+# %% [markdown] lang="ko" of="e648388e"
 # 이 한 줄에서 네 가지가 뒤에서 중요해집니다. **버전**은 이를테면 `docker volume prune`이 무엇을 지우는지를 정합니다. **API** 버전은
 # 클라이언트가 요청할 수 있는 범위입니다. **드라이버**(`overlay2`, `overlayfs`, `btrfs` 등)는 이미지 레이어를 쌓아 컨테이너의 파일
 # 시스템을 만들고, 마지막 단어는 그 레이어를 누가 보관하는지를 말합니다. Docker 내부의 **그래프 드라이버**(graph driver)이거나,
 # Engine 29부터 새로 설치할 때 기본값이 된 **containerd**입니다.
 #
 # 그러니 "Docker는 overlay2를 씁니다"는 답이 아닙니다. "이 엔진은 …라고 보고합니다"가 답입니다.
+#
+# 엔진이 하나도 없으면 voldemo가 자체 엔진을 시작하고, 이 줄에 **voldemo embedded engine**이라고 나옵니다. root 권한도 데몬도 없이 실제
+# 프로세스를 실제 파일 위에서 돌리는 엔진입니다. 다음 셀은 이 엔진이 흉내만 내는 것을 보여 줍니다. 다른 엔진에서는 표가 비어 있습니다.
+
+# %%
+emulated(client)
 
 # %%
 images.status(client)

@@ -2,19 +2,21 @@
 
 import pytest
 
-from engine.differences import differences
+from engine.differences import ENGINES, differences
 
 
-def pytest_ignore_collect(collection_path, config):
-    """The conformance suite runs on the engine it is told to: `pytest tests/engine/conformance --engine=docker`."""
-    if collection_path.name == "conformance" and config.getoption("engine") is None:
-        return True
-    return None
+def pytest_addoption(parser):
+    text = "engine of the conformance suite: docker or podman (the one DOCKER_HOST names), or embedded (started here)"
+    parser.addoption("--engine", choices=ENGINES, default="docker", help=text)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "differs(engine, reason): the engine named is known to do otherwise")
 
 
 def pytest_collection_modifyitems(config, items):
     """A difference is a strict xfail: the day it is gone, its mark must go too."""
-    engine = config.getoption("engine")
+    engine = config.getoption("engine", "docker")
     for item in items:
         for difference in differences(item.iter_markers("differs")):
             if difference.engine == engine:

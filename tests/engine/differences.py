@@ -11,14 +11,17 @@ ENGINES = ("docker", "embedded", "podman")
 SUITE = Path(__file__).parent / "conformance"
 BEGIN, END = "<!-- differences:begin -->", "<!-- differences:end -->"
 
-differs = pytest.mark.differs
-
 
 @dataclass(frozen=True)
 class Difference:
     engine: str
     reason: str
     run: bool = True  # False: not even tried, because it would hang
+
+
+def differs(engine: str, reason: str, run: bool = True) -> pytest.MarkDecorator:
+    """Marks a test that this engine is known to fail, and says why."""
+    return pytest.mark.differs(engine, reason=reason, run=run)
 
 
 def differences(marks: Iterable[pytest.Mark]) -> Iterator[Difference]:

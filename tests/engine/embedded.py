@@ -22,7 +22,7 @@ PATIENCE = 30.0  # seconds to start, and to stop
 @contextmanager
 def embedded(images: tuple[str, ...] = NEEDED) -> Iterator[str]:
     """The URL of an engine that lives as long as the block."""
-    folder = Path(tempfile.mkdtemp(prefix="vd-", dir="/tmp"))  # a socket's path must stay short
+    folder = Path(tempfile.mkdtemp(prefix="vd-"))  # a socket's path must stay short
     try:
         with _process(folder) as url:
             _load(url, images)

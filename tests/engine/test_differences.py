@@ -1,8 +1,17 @@
 """The table of differences that README shows is the one the suite's marks give."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.differences import BEGIN, END, Difference, differences, differs, renewed, table
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_readme_shows_the_marks_as_they_are():
+    text = README.read_text()
+    assert text == renewed(text), "run tools/engine_differences.py --write"
 
 
 def test_a_mark_is_a_row(tmp_path, monkeypatch):

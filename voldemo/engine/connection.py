@@ -43,15 +43,23 @@ class Body(AsyncIterator[bytes]):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.ended = False
+        self._ended = False
+        self._closed = False
 
     async def __anext__(self) -> bytes:
-        if not self.ended:
-            event = await self._connection.body_event()
-            if isinstance(event, h11.Data):
-                return bytes(event.data)
-            self.ended = True
+        if self._ended:
+            raise StopAsyncIteration
+        if self._closed:
+            raise ClientGone("the request is over")
+        event = await self._connection.body_event()
+        if isinstance(event, h11.Data):
+            return bytes(event.data)
+        self._ended = True
         raise StopAsyncIteration
+
+    def close(self) -> None:
+        """A thread that reads on must not take the rest for the end, nor the next request for the rest."""
+        self._closed = True
 
 
 class Connection:
@@ -82,12 +90,10 @@ class Connection:
     def hung_up(self) -> None:
         """Streams have nobody to go to any more. Anything else is finished, as it would be with the client there."""
         self._gone = True
-        if not self._streaming:
-            return
-        if not self._hijacked or self._reader.at_eof():
-            self._cancel()
-        else:
+        if self._hijacked and not self._reader.at_eof():
             asyncio.get_running_loop().call_later(LAST_WORDS, self._cancel)
+        else:
+            self._cancel()
 
     def _cancel(self) -> None:
         if self._streaming and self._task is not None:
@@ -100,9 +106,10 @@ class Connection:
             return False
         body = Body(self)
         request = parse_request(event, body)
-        response = await self._answer(request)
-        await self._respond(request, response)
-        body.ended = True
+        try:
+            await self._respond(request, await self._answer(request))
+        finally:
+            body.close()
         return not self._hijacked and self._ready_for_next()
 
     async def _event(self) -> object:

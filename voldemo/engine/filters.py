@@ -86,8 +86,8 @@ def read(text: str) -> dict[str, Any]:
 
 
 def values_of(values: object) -> list[str]:
-    if isinstance(values, dict):
-        values = [value for value, wanted in values.items() if wanted is True]
+    if isinstance(values, dict) and all(isinstance(wanted, bool) for wanted in values.values()):
+        values = [value for value, wanted in values.items() if wanted]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise BadParameter("invalid filter")
     return values

@@ -135,7 +135,8 @@ class Bytes:
     status: int = 200
 
 
-def Json(value: object, status: int = 200, headers: Headers = ()) -> Bytes:  # noqa: N802 - a kind of response
+def Json(value: object, status: int = 200, headers: Headers = ()) -> Bytes:
+    """A kind of response like the classes beside it, hence its capital."""
     return Bytes(json.dumps(value, separators=(",", ":")).encode() + b"\n", JSON, headers, status)
 
 

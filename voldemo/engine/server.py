@@ -93,7 +93,7 @@ class Server:
     def __init__(self, daemon: Any, router: Router) -> None:
         self._daemon = daemon
         self._router = router
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._closing = False
 
     def bind(self, path: Path) -> None:
@@ -120,24 +120,25 @@ class Server:
         self._closing = True
         self._server.close()
         self.unbind()
-        tasks = list(self._tasks)
-        for task in tasks:
+        clients = dict(self._clients)
+        for task, writer in clients.items():
+            writer.transport.abort()  # a thread that waits for a body would wait for ever
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*clients, return_exceptions=True)
         self._hangups.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         assert isinstance(reader, Reader)
-        self._tasks.add(task)
+        self._clients[task] = writer
         try:
             await self._serve(reader, writer)
         except asyncio.CancelledError:
             if not self._closing:  # else it is the end, and asyncio would report it as a failure
                 raise
         finally:
-            self._tasks.discard(task)
+            del self._clients[task]
             writer.close()
 
     async def _serve(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
@@ -148,7 +149,7 @@ class Server:
         self._hangups.watch(descriptor, told)
         try:
             await connection.serve()
-        except Exception as error:  # noqa: BLE001 - one client's trouble ends with that client
+        except Exception as error:  # one client's trouble ends with that client
             print(f"voldemo.engine: connection: {report(error)}", file=sys.stderr, flush=True)
             writer.transport.abort()
         finally:
@@ -165,7 +166,7 @@ class Server:
             return refusal(error)
         except ClientGone:
             raise
-        except Exception as error:  # noqa: BLE001 - the mapper's last line
+        except Exception as error:
             return unexpected(request, error)
 
     async def _handle(self, request: Request) -> Response:

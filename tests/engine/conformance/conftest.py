@@ -15,7 +15,7 @@ from engine.embedded import embedded
 
 @pytest.fixture(scope="session")
 def engine(request, tmp_path_factory):
-    return request.config.getoption("engine")
+    return request.config.getoption("engine", "docker")
 
 
 @pytest.fixture(scope="session")

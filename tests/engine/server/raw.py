@@ -60,7 +60,7 @@ class Loop:
 
     def tasks(self) -> int:
         async def count() -> int:
-            return len(self.server._tasks)
+            return len(self.server._clients)
 
         return self.call(count())
 

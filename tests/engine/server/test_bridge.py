@@ -23,7 +23,7 @@ def test_what_a_thread_writes_arrives_in_order() -> None:
 def test_a_writer_that_nobody_reads_ends() -> None:
     ended = threading.Event()
 
-    def work(write) -> None:  # noqa: ANN001
+    def work(write) -> None:
         try:
             while True:
                 write(b"x")
@@ -41,7 +41,7 @@ def test_a_writer_that_nobody_reads_ends() -> None:
 
 
 def test_what_goes_wrong_in_the_thread_goes_wrong_here() -> None:
-    def work(write) -> None:  # noqa: ANN001
+    def work(write) -> None:
         write(b"x")
         raise KeyError("there")
 

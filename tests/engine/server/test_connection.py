@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from engine.server.raw import Client, Loop, request
-from voldemo.engine import bridge, errors
-from voldemo.engine.http import Bytes, Empty, Hijack, Json, Request, Response, Stream
+from voldemo.engine import bridge, connection, errors
+from voldemo.engine.http import Bytes, ClientGone, Empty, Hijack, Json, Request, Response, Stream
 from voldemo.engine.router import Routes
 
 routes = Routes()
@@ -54,6 +54,11 @@ async def in_a_thread(_: object, request: Request) -> Response:
         return size
 
     return Json({"size": await bridge.run(work)})
+
+
+@routes.put("/lines")
+async def lines(_: object, request: Request) -> Response:
+    return Stream(bridge.iterate(request.file()))
 
 
 @routes.put("/refuse")
@@ -140,6 +145,26 @@ async def silent(_: object, request: Request, name: str) -> Response:
             event(name).set()
 
     return Hijack(wait)
+
+
+kept: list[Request] = []
+
+
+@routes.put("/kept")
+async def keep(_: object, request: Request) -> Response:
+    kept.append(request)
+    return Empty()
+
+
+@routes.post("/late/{name}")
+async def late(_: object, request: Request, name: str) -> Response:
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.1)
+        while block := await reader.read(100):
+            if block.endswith(b"last words"):
+                event(name).set()
+
+    return Hijack(listen)
 
 
 @routes.post("/slow/{name}")
@@ -458,11 +483,20 @@ def test_a_quiet_hijacked_stream_ends_when_its_client_goes(loop: Loop) -> None:
     assert event("quiet").wait(5)
 
 
-def test_what_was_sent_before_going_is_not_waited_for_for_ever(loop: Loop) -> None:
+def test_what_was_sent_before_going_is_not_waited_for_for_ever(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LAST_WORDS", 0.1)
     with Client(loop.socket) as client:
         client.send(request("POST", "/silent/full", **UPGRADE) + b"unread")
         client.head()
     assert event("full").wait(5)
+
+
+def test_what_was_sent_before_going_is_heard(loop: Loop) -> None:
+    with Client(loop.socket) as client:
+        client.send(request("POST", "/late/heard", **UPGRADE))
+        client.head()
+        client.send(b"x" * 100_000 + b"last words")
+    assert event("heard").wait(5)
 
 
 def test_an_upgrade_nobody_takes_is_an_ordinary_request(client: Client) -> None:
@@ -480,15 +514,37 @@ def test_a_hundred_clients_at_once(loop: Loop) -> None:
     gone(loop)
 
 
+def test_a_body_streams_in_while_the_response_streams_out(client: Client) -> None:
+    client.send(request("PUT", "/lines", Transfer_Encoding="chunked") + b"4\r\none\n\r\n")
+    client.send(b"8\r\ntwo\nthre\r\n2\r\ne\n\r\n0\r\n\r\n")
+    assert client.answer().body == b"one\ntwo\nthree\n"
+    assert client.ask("GET", "/hello").status == 200
+
+
+def test_a_body_is_over_with_its_request(loop: Loop, client: Client) -> None:
+    assert client.ask("PUT", "/kept", b"abc").status == 204
+
+    async def read() -> bytes:
+        return await anext(kept.pop().body)
+
+    with pytest.raises(ClientGone):
+        loop.call(read())
+    assert client.ask("GET", "/hello").body == b"hello"
+
+
 def test_closing_the_server_ends_every_stream() -> None:
+    half = {"Content_Length": "1000"}
     with Loop([routes]) as loop:
-        clients = [Client(loop.socket) for _ in range(3)]
+        clients = [Client(loop.socket) for _ in range(6)]
         clients[0].send(request("GET", "/ticks/closing"))
         clients[1].send(request("POST", "/silent/closing-too", **UPGRADE))
         for client in clients[:2]:
             client.head()
+        for client, path in zip(clients[2:5], ("/file", "/lines", "/count"), strict=True):
+            client.send(request("PUT", path, **half) + b"one\ntwo")
+        clients[3].head()
+        assert clients[3].chunk() == b"one\n"  # and now a thread waits for more
     assert event("closing").wait(5)
     assert event("closing-too").wait(5)
     for client in clients:
-        client.rest()
         client.socket.close()

@@ -142,7 +142,7 @@ def test_until_ends_the_stream_by_itself(api: Client, daemon: Daemon) -> None:
     begin = time.time()
     answer = api.ask("GET", f"/events?since={begin - 5:.9f}&until={begin + 0.3:.9f}")
     assert b'"before"' in answer.body
-    assert time.time() >= begin + 0.3
+    assert 0.2 < time.time() - begin < 3
 
 
 @pytest.mark.parametrize(

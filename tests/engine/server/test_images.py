@@ -85,6 +85,23 @@ def test_list_filters(api: Client, daemon: Daemon) -> None:
     assert listed(api, reference=["*/*:1"]) == ["lib/one:1"]
 
 
+def test_steps_of_a_build_show_only_when_all_is_asked_for(api: Client, daemon: Daemon) -> None:
+    step = image(daemon)
+    config = {
+        **step.config,
+        "created": "2024-02-01T00:00:00Z",
+        "history": [*step.config["history"], {"created_by": "X"}],
+    }
+    built = daemon.store.images.create(config, ["built:1"], parent=step.id)
+    assert listed(api) == ["built:1"]
+    assert [row["Id"] for row in api.ask("GET", "/v1.47/images/json?all=1").json] == [built.id, step.id]
+    assert [row["Id"] for row in api.ask("GET", "/v1.47/images/built:1/history").json] == [
+        built.id,
+        step.id,
+        "<missing>",
+    ]
+
+
 @pytest.mark.parametrize(
     ("filters", "status", "text"),
     [
@@ -198,7 +215,7 @@ def test_what_cannot_be_saved_or_loaded(api: Client, daemon: Daemon) -> None:
         assert answer.json["error"] == answer.json["errorDetail"]["message"] != ""
 
 
-def test_a_client_that_leaves_while_it_loads(api: Client, daemon: Daemon, engine, capfd: pytest.CaptureFixture) -> None:  # noqa: ANN001
+def test_a_client_that_leaves_while_it_loads(api: Client, daemon: Daemon, engine, capfd: pytest.CaptureFixture) -> None:
     whole = io.BytesIO()
     made = image(daemon, "one:1", content=os.urandom(2_000_000))
     for block in daemon.store.images.save([made.id]):
@@ -212,7 +229,7 @@ def test_a_client_that_leaves_while_it_loads(api: Client, daemon: Daemon, engine
     assert capfd.readouterr().err == ""
 
 
-def test_the_clients(sdk: docker.DockerClient, daemon: Daemon, cli, tmp_path: Path) -> None:  # noqa: ANN001
+def test_the_clients(sdk: docker.DockerClient, daemon: Daemon, cli, tmp_path: Path) -> None:
     made = image(daemon, "one:1")
     assert sdk.images.get("one:1").id == made.id
     cli("save", "one:1", "--output", str(tmp_path / "one.tar"))

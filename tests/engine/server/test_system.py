@@ -26,7 +26,7 @@ def test_the_sdk_negotiates(sdk: docker.DockerClient) -> None:
     assert info["MemTotal"] > 0
 
 
-def test_the_cli_negotiates(cli) -> None:  # noqa: ANN001
+def test_the_cli_negotiates(cli) -> None:
     assert "1.47" in cli("version", "--format", "{{.Client.APIVersion}} {{.Server.APIVersion}}").split()
     assert "Server Version: " in cli("info")
     assert cli("system", "df").splitlines()[0].split() == ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"]

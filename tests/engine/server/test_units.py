@@ -60,7 +60,9 @@ def test_a_time_is_written_and_read() -> None:
     ],
 )
 def test_names_match_as_docker_does_and_in_no_time(pattern: str, name: str, found: bool) -> None:
-    assert filters.matches(pattern, name) is found  # one that backtracked would never end
+    begin = time.perf_counter()
+    assert filters.matches(pattern, name) is found
+    assert time.perf_counter() - begin < 0.5
 
 
 def test_label_filters() -> None:
@@ -71,7 +73,9 @@ def test_label_filters() -> None:
     assert not wanted.labels(None)
 
 
-@pytest.mark.parametrize("text", ['{"a": [1]}', '{"a": 1}', "[]", "1", "{", '{"a": {"b": {}}, "c": null}'])
+@pytest.mark.parametrize(
+    "text", ['{"a": [1]}', '{"a": 1}', "[]", "1", "{", '{"a": {"b": {}}, "c": null}', '{"a": {"b": 1}}', '{"a": null}']
+)
 def test_filters_of_a_wrong_shape(text: str) -> None:
     with pytest.raises(BadParameter, match="invalid filter"):
         filters.parse(text)
@@ -108,7 +112,7 @@ def test_fields_have_the_type_docker_wants() -> None:
         (fields.obj, []),
     ],
 )
-def test_fields_of_another_type_are_refused(getter, value: object) -> None:  # noqa: ANN001
+def test_fields_of_another_type_are_refused(getter, value: object) -> None:
     with pytest.raises(BadParameter, match="json: cannot unmarshal .* into Go struct field F of type"):
         getter({"F": value}, "F")
 

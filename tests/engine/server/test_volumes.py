@@ -165,6 +165,15 @@ def test_prune_filters(api: Client) -> None:
     assert prune(api, name=["x"]).message == "invalid filter 'name'"
 
 
+def test_prune_leaves_what_a_container_took_meanwhile(
+    api: Client, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = create(api).json["Name"]
+    users = iter([{}, {name: ["c" * 64]}])
+    monkeypatch.setattr(daemon.containers, "volume_users", lambda: next(users))
+    assert prune(api).json == {"VolumesDeleted": [], "SpaceReclaimed": 0}
+
+
 def test_events(api: Client, sdk: docker.DockerClient) -> None:
     with_events = sdk.events(decode=True, filters={"type": "volume"})
     create(api, Name="data")
@@ -188,7 +197,7 @@ def test_usage(api: Client, daemon: Daemon) -> None:
     assert (df["Images"], df["Containers"], df["BuildCache"]) == (None, None, None)
 
 
-def test_the_sdk_and_the_cli(sdk: docker.DockerClient, cli) -> None:  # noqa: ANN001
+def test_the_sdk_and_the_cli(sdk: docker.DockerClient, cli) -> None:
     assert cli("volume", "create", "--label", "a=b", "by-cli") == "by-cli"
     assert sdk.volumes.get("by-cli").attrs["Labels"] == {"a": "b"}
     assert json.loads(cli("volume", "inspect", "by-cli"))[0]["Name"] == "by-cli"

@@ -42,7 +42,7 @@ class Builder:
         self._state = State({})
         self._results: list[str] = []  # image ids, one a stage
         self._names: dict[str, str] = {}
-        self._images = Images(daemon.store)
+        self._images = Images(daemon.store, options.use_cache)
         self._number = 0
 
     async def build(self, stages: Stages) -> AsyncIterator[bytes]:
@@ -85,7 +85,6 @@ class Builder:
     async def _stage(self, stage: Stage) -> AsyncIterator[bytes]:
         yield self._announce(stage.start)
         self._arguments.next_stage()
-        self._images.begin(self._options.use_cache)
         triggers = await self._begin(stage)
         yield stream(f" ---> {short(self._state.image)}\n")
         if triggers:

@@ -16,11 +16,8 @@ COMPARED += ("User", "Volumes", "WorkingDir")
 
 
 class Images:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, use_cache: bool) -> None:
         self._store = store
-        self._use_cache = True
-
-    def begin(self, use_cache: bool) -> None:
         self._use_cache = use_cache
 
     def trees(self, state: State) -> list[Path]:
@@ -34,13 +31,11 @@ class Images:
         return self._store.layers.add_changes(upper, self.trees(state), running=False)
 
     def from_cache(self, state: State, created_by: str) -> bool:
-        """Once a step of a stage is new, all that follow are."""
+        """Once a step is new all that follow are: nothing was built on its image before."""
         found = self._find(state, created_by) if self._use_cache else None
-        if found is None:
-            self._use_cache = False
-            return False
-        state.image = found.id
-        return True
+        if found is not None:
+            state.image = found.id
+        return found is not None
 
     def _find(self, state: State, created_by: str) -> Image | None:
         """The newest, if there are several."""

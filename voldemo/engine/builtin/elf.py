@@ -28,7 +28,7 @@ def needs(data: bytes) -> Needs | None:
     """None: not an ELF file of this machine's kind, a script for one."""
     try:
         return _needs(data) if data.startswith(CLASS_64_LITTLE) else None
-    except (struct.error, ValueError):
+    except (struct.error, ValueError, OverflowError):
         return None
 
 

@@ -45,7 +45,7 @@ def busybox(plan: Plan, host: Host) -> str:
     libraries = [*Libraries(host).of(program)]
     if libraries:  # not a static one
         base.links_into_usr(plan, host)
-        plan.copy(libraries)
+        plan.copy(path for library in libraries for path in chain_of_links(host, library))
     folder = host_place(plan, "/bin")
     plan.program(program, f"{folder}/busybox")
     for applet in applets:

@@ -23,6 +23,13 @@ ALLOWED_TEXT = """
 CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL MAINTAINER ONBUILD STOPSIGNAL USER VOLUME WORKDIR
 """
 ALLOWED = ALLOWED_TEXT.split()
+HEALTH_FLAGS = {
+    "interval": "Interval",
+    "timeout": "Timeout",
+    "start-period": "StartPeriod",
+    "start-interval": "StartInterval",
+    "retries": "Retries",
+}
 PAIR = re.compile(r"""([^\s=]+)=((?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'])*)""")
 
 
@@ -114,14 +121,31 @@ def set_workdir(config: dict[str, Any], text: str) -> None:
 
 
 def set_health(config: dict[str, Any], text: str) -> None:
-    kind, _, rest = text.partition(" ")
-    if kind.upper() == "NONE":
+    flags, kind, rest = health_flags(text)
+    if kind == "NONE":
         config["Healthcheck"] = {"Test": ["NONE"]}
-    elif kind.upper() == "CMD":
-        words = command(rest.strip())
-        config["Healthcheck"] = {"Test": ["CMD-SHELL", words[2]] if words[:2] == ["/bin/sh", "-c"] else ["CMD", *words]}
-    else:
-        raise BadParameter(f"Unknown type {kind!r} in HEALTHCHECK (try CMD)")
+        return
+    if kind != "CMD":
+        raise BadParameter(f'Unknown type "{kind}" in HEALTHCHECK (try CMD)')
+    words = command(rest)
+    test = ["CMD-SHELL", words[2]] if words[:2] == ["/bin/sh", "-c"] else ["CMD", *words]
+    config["Healthcheck"] = {"Test": test, **flags}
+
+
+def health_flags(text: str) -> tuple[dict[str, int], str, str]:
+    flags: dict[str, int] = {}
+    while text.startswith("--"):
+        flag, _, text = text.partition(" ")
+        name, _, value = flag.removeprefix("--").partition("=")
+        if name not in HEALTH_FLAGS:
+            raise BadParameter(f"unknown flag: --{name}")
+        known = value.isdecimal() if name == "retries" else clock.DURATION.fullmatch(value)
+        if not known:
+            raise BadParameter(f'invalid value "{value}" for --{name}')
+        flags[HEALTH_FLAGS[name]] = int(value) if name == "retries" else clock.duration(value)
+        text = text.lstrip()
+    kind, _, rest = text.partition(" ")
+    return flags, kind.upper(), rest.strip()
 
 
 def add_trigger(config: dict[str, Any], text: str) -> None:

@@ -131,7 +131,7 @@ class Container:
     def removed(self) -> None:
         self.streams.end()
         if not self.gone.done():
-            self.gone.set_result(Ended(self.state.exit_code, self.state.error))
+            self.gone.set_result(Ended(self.state.exit_code))
         self.ended()
 
     def wait(self, condition: str) -> Awaitable[Ended]:

@@ -75,7 +75,8 @@ async def furnish(daemon: Daemon, record: Record, image: Image) -> None:
             if point.kind == "image":
                 point.source = (await image_of(daemon, point.name)).id
             await asyncio.to_thread(plan.add, point)
-        await asyncio.to_thread(mounts.of_image, plan, record.config["Volumes"] or {}, Union(None, image.trees))
+        volumes, tmpfs = record.config["Volumes"] or {}, record.host.get("Tmpfs") or {}
+        await asyncio.to_thread(mounts.of_image, plan, volumes, Union(None, image.trees), tmpfs)
     except BaseException:
         mounts.undo(plan, lambda volume: told(daemon, "destroy", volume))
         raise

@@ -19,7 +19,6 @@ FOR_EVER = -1
 async def watch(container: Container, handle: Handle) -> None:
     """One run to its end, and what follows from it."""
     exit = await handle.wait()
-    # What it wrote may wait for a slow client; the container has ended for all that.
     await container.streams.finish()
     async with container.lock:
         again = await end(container, exit)

@@ -13,13 +13,12 @@ from voldemo.engine import errors, fields
 from voldemo.engine.containers import programs, users
 from voldemo.engine.containers.config import words
 from voldemo.engine.containers.container import Container
-from voldemo.engine.containers.streams import STDERR, STDOUT, Attachment, Streams, frame
+from voldemo.engine.containers.streams import STDERR, STDOUT, Attachment, Streams, frame, headers_read
 from voldemo.engine.ids import new_id
 from voldemo.engine.runtime.launcher import ExecFailed, Process
 from voldemo.engine.runtime.spec import Program
 
 EXEC = "OCI runtime exec failed: exec failed: unable to start container process: "
-PATIENCE = 2.0  # seconds that what its children still write is waited for
 FLAGS = ("Tty", "AttachStdin", "AttachStdout", "AttachStderr", "Privileged")
 
 
@@ -99,7 +98,7 @@ class Exec:
     async def _ended(self) -> None:
         assert self.process is not None
         self.code = await self.process.wait()
-        await self.streams.finish(PATIENCE)
+        await self.streams.finish()
         self._over()
 
     def _over(self) -> None:
@@ -113,12 +112,7 @@ class Exec:
             "ID": self.id,
             "Running": self.running,
             "ExitCode": self.code,
-            "ProcessConfig": {
-                "tty": self.flags["Tty"],
-                "entrypoint": self.argv[0],
-                "arguments": self.argv[1:],
-                "privileged": self.flags["Privileged"],
-            },
+            "ProcessConfig": self._process_config(),
             "OpenStdin": self.flags["AttachStdin"],
             "OpenStderr": self.flags["AttachStderr"],
             "OpenStdout": self.flags["AttachStdout"],
@@ -127,6 +121,15 @@ class Exec:
             "DetachKeys": self.detach_keys,
             "Pid": self.pid,
         }
+
+    def _process_config(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "tty": self.flags["Tty"],
+            "entrypoint": self.argv[0],
+            "arguments": self.argv[1:],
+            "privileged": self.flags["Privileged"],
+        }
+        return shown | ({"user": self.user} if self.user else {})
 
     def attachment(self) -> Attachment:
         pairs = ((STDOUT, "AttachStdout"), (STDERR, "AttachStderr"))
@@ -142,6 +145,7 @@ class Exec:
                 await self.start()
             except errors.EngineError as error:
                 text = str(error).encode() + b"\r\n"
+                await headers_read(writer)
                 writer.write(text if self.flags["Tty"] else frame(STDOUT, text))
                 await writer.drain()
                 return

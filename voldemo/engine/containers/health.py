@@ -95,7 +95,7 @@ class Monitor:
                     output = (output + block[1])[: OUTPUT + 1]
                 await probe.done.wait()
         except TimeoutError:
-            return TIMED_OUT, f"Health check exceeded timeout ({self._timeout:g}s)"
+            return TIMED_OUT, f"Health check exceeded timeout ({go_duration(self._timeout)})"
         except errors.EngineError as error:
             return TIMED_OUT, str(error)
         finally:
@@ -116,6 +116,15 @@ class Monitor:
         if health["Status"] != before:
             await self._container.save()
             self._container.tell(f"health_status: {health['Status']}")
+
+
+def go_duration(seconds: float) -> str:
+    """As Go prints it: 100ms, 2s, 1m30s."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}h{minutes}m{rest:g}s" if hours else f"{minutes}m{rest:g}s" if minutes else f"{rest:g}s"
 
 
 def shown(output: bytes) -> str:

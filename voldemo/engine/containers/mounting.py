@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from voldemo.engine.containers import farm, tmpfs
 from voldemo.engine.containers.hosts import FILES
 from voldemo.engine.containers.record import MountPoint, Record
+from voldemo.engine.containers.subpaths import below
 from voldemo.engine.containers.volumespec import invalid
 from voldemo.engine.errors import BadParameter, Failed, NotFound
 from voldemo.engine.runtime.spec import Mount
@@ -85,7 +84,7 @@ class Mounter:
             case "tmpfs":
                 return self._tmpfs_volume(record, point, volume)
             case _:
-                raise Failed(refusal(volume))
+                raise refusal(volume)
 
     def _tmpfs_volume(self, record: Record, point: MountPoint, volume: Volume) -> Mount:
         try:
@@ -144,36 +143,9 @@ def mount_failure(volume: Volume, why: str) -> Failed:
     return Failed(f"error while mounting volume '{where}': failed to mount local volume: {attempt}: {why}")
 
 
-def refusal(volume: Volume) -> str:
+def refusal(volume: Volume) -> Failed:
     kind = volume.options.get("type") or "no type"
-    return (
-        f"error while mounting volume '{volume.path}': this engine runs without the kernel's mount, "
-        f"so it cannot mount a volume of type {kind}; plain volumes, tmpfs and o=bind work."
+    why = (
+        f"this engine runs without the kernel's mount, so {kind} cannot be mounted: plain volumes, tmpfs and o=bind can"
     )
-
-
-def below(base: Path, subpath: str) -> str:
-    """A subpath of a volume, links followed and never out of it."""
-    if not subpath:
-        return str(base)
-    place = Path(os.path.realpath(base / subpath))
-    if not place.is_relative_to(os.path.realpath(base)):
-        raise Failed(f"cannot access path {base / subpath}: it leads out of the volume")
-    if not place.exists():
-        where = base / subpath
-        raise NotFound(f"cannot access path {where}: lstat {where}: no such file or directory")
-    return str(place)
-
-
-def sweep_farms(folder: Path) -> None:
-    for place in folder.glob("image-*"):
-        farm.uproot(place)
-
-
-def targets(mounts: Iterable[Mount]) -> list[str]:
-    return [mount.target for mount in mounts]
-
-
-def forget(folder: Path, name: str) -> None:
-    with suppress(FileNotFoundError):
-        (folder / name).unlink()
+    return mount_failure(volume, why)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from voldemo.engine import fields
 from voldemo.engine.containers import mountspec, volumespec
 from voldemo.engine.containers.record import MountPoint
+from voldemo.engine.containers.subpaths import below
 from voldemo.engine.errors import BadParameter, Conflict, EngineError
 from voldemo.engine.store import Store, Union, Volume
 
@@ -109,11 +111,12 @@ def check_tmpfs(target: str) -> str:
     return volumespec.destination(target)
 
 
-def of_image(plan: Plan, volumes: dict[str, Any], root: Union) -> None:
+def of_image(plan: Plan, volumes: dict[str, Any], root: Union, taken: Iterable[str] = ()) -> None:
     """VOLUMEs, and what a client repeats in Config.Volumes. A destination that is taken gets no volume of its own."""
+    taken = {posixpath.normpath(target) for target in taken}
     for target in volumes:
         place = "/" + posixpath.normpath(target).lstrip("/")
-        if place in plan.points or place == "/":
+        if place in plan.points or place in taken or place == "/":
             continue
         found = root.lookup(place)
         if found is not None and not found.is_dir:
@@ -128,7 +131,16 @@ def populate(points: list[MountPoint], root: Union, store: Store) -> None:
             continue
         volume = store.volumes.get(point.name)
         if volume.kind == "plain":
-            root.copy_into(volume.path, point.destination)
+            fill(root, volume, point)
+
+
+def fill(root: Union, volume: Volume, point: MountPoint) -> None:
+    try:
+        place = Path(below(volume.path, point.subpath))
+    except EngineError:  # what is not there cannot be mounted, and start says so
+        return
+    if place.is_dir():
+        root.copy_into(place, point.destination)
 
 
 def undo(plan: Plan, removed: Callable[[Volume], None]) -> None:

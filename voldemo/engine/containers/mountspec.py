@@ -79,7 +79,7 @@ def volume(point: MountPoint, entry: dict[str, Any], options: dict[str, Any]) ->
     point.subpath = subpath(options, "volume", "volume")
     if point.anonymous and point.subpath:
         raise Wrong("volume", "must not set Subpath when using anonymous volumes")
-    point.copy = not fields.boolean(options, "NoCopy") and not point.subpath
+    point.copy = not fields.boolean(options, "NoCopy")
     point.mode = "z"
 
 

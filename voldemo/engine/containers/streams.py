@@ -6,22 +6,49 @@ import asyncio
 import errno
 import fcntl
 import os
+import socket
 import struct
 import termios
 from asyncio import StreamReader, StreamWriter
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from voldemo.engine.containers.stdio import STDERR, STDOUT, Stdio, pipes, resize, terminal, writable
+
 BLOCK = 1 << 16
+DRAIN = 2.0  # seconds that processes left behind may hold an exec's output open
+PATIENCE = 1.0  # seconds a client has to read its headers
 BACKLOG = 1 << 20  # a client this far behind makes the process wait
-STDOUT, STDERR = 1, 2
 NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 HEADER = struct.Struct(">BxxxL")
 
 
 def frame(number: int, data: bytes) -> bytes:
     return HEADER.pack(number, len(data)) + data
+
+
+async def headers_read(writer: StreamWriter) -> None:
+    """Wait, not for long, until a client has taken what was sent so far: the headers of a hijacked connection.
+
+    docker-py reads what follows them from the bare socket, and loses what its HTTP reader has swallowed already.
+    """
+    connection = writer.get_extra_info("socket")
+    if connection is None or connection.family != socket.AF_UNIX:
+        return
+    step, left = 0.0005, PATIENCE
+    while left > 0 and unread(connection.fileno()):
+        await asyncio.sleep(step)
+        left -= step
+        step = min(step * 2, 0.02)
+
+
+def unread(descriptor: int) -> int:
+    """Bytes that the other end of a unix socket has not read yet. The kernel has no event for it."""
+    try:
+        return struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0" * 4))[0]
+    except OSError:
+        return 0
 
 
 class Attachment:
@@ -45,12 +72,16 @@ class Attachment:
         self._ended = True
         self._news.set()
 
-    async def next(self) -> tuple[int, bytes] | None:
-        while not self._blocks:
-            if self._ended:
-                return None
+    async def ready(self) -> None:
+        """There is something to read, or nothing will come any more."""
+        while not (self._blocks or self._ended):
             self._news.clear()
             await self._news.wait()
+
+    async def next(self) -> tuple[int, bytes] | None:
+        await self.ready()
+        if not self._blocks:
+            return None
         number, data = self._blocks.popleft()
         self.behind -= len(data)
         self._drained()
@@ -105,42 +136,6 @@ class Source:
 
 
 @dataclass
-class Stdio:
-    """The child's ends, and ours."""
-
-    child: tuple[int, int, int]
-    outputs: dict[int, int]  # stream number -> our end
-    stdin: int = -1  # our end; of a terminal a descriptor of its own
-    terminal: int = -1
-
-    def close_child(self) -> None:
-        for descriptor in set(self.child):
-            os.close(descriptor)
-
-    def close_ours(self) -> None:
-        for descriptor in {*self.outputs.values(), self.stdin} - {-1}:
-            os.close(descriptor)
-
-
-def pipes(stdin: bool) -> Stdio:
-    read_in, write_in = os.pipe() if stdin else (os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), -1)
-    read_out, write_out = os.pipe()
-    read_err, write_err = os.pipe()
-    return Stdio((read_in, write_out, write_err), {STDOUT: read_out, STDERR: read_err}, write_in)
-
-
-def terminal(size: tuple[int, int]) -> Stdio:
-    master, slave = os.openpty()
-    resize(master, *size)
-    return Stdio((slave, slave, slave), {STDOUT: master}, os.dup(master), master)
-
-
-def resize(master: int, height: int, width: int) -> None:
-    if height and width:
-        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-
-
-@dataclass
 class Streams:
     """Of one container or exec. Clients attach before it starts, and stay over a restart of the engine's making."""
 
@@ -151,6 +146,7 @@ class Streams:
     attachments: set[Attachment] = field(default_factory=set)
     size: tuple[int, int] = (0, 0)
     _sources: list[Source] = field(default_factory=list)
+    _draining: bool = False
     _stdin: int = -1
     _terminal: int = -1
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -164,6 +160,7 @@ class Streams:
         self._stdin, self._terminal = stdio.stdin, stdio.terminal
         if self._stdin >= 0:
             os.set_blocking(self._stdin, False)
+        self._draining = False
         self._sources = [self._source(number, descriptor) for number, descriptor in stdio.outputs.items()]
         self._ready.set()
 
@@ -177,18 +174,20 @@ class Streams:
             attachment.put(number, data)
 
     def _held(self) -> bool:
-        return any(attachment.behind > BACKLOG for attachment in self.attachments)
+        return not self._draining and any(attachment.behind > BACKLOG for attachment in self.attachments)
 
     def _resume(self) -> None:
         if not self._held():
             for source in self._sources:
                 source.resume()
 
-    async def finish(self, patience: float | None = None) -> None:
-        """The process has ended: deliver what is left, then let every client go."""
+    async def finish(self) -> None:
+        """The process has ended: deliver what is left, then let every client go, in its own time."""
         if self._sources:
+            self._draining = True  # what a pipe holds is little: no slow client keeps the end waiting
+            self._resume()
             waits = [asyncio.ensure_future(source.ended.wait()) for source in self._sources]
-            _, late = await asyncio.wait(waits, timeout=patience)
+            _, late = await asyncio.wait(waits, timeout=DRAIN)
             for task in late:
                 task.cancel()
         self.end()
@@ -250,13 +249,10 @@ class Streams:
                     return False
         return True
 
-    async def serve(
-        self, attachment: Attachment, reader: StreamReader, writer: StreamWriter, stdin: bool, first: bytes = b""
-    ) -> None:
+    async def serve(self, attachment: Attachment, reader: StreamReader, writer: StreamWriter, stdin: bool) -> None:
         """One hijacked connection, until the process ends or the client has gone."""
         feeding = asyncio.create_task(self.feed(reader)) if stdin else None
         try:
-            writer.write(first)
             await self._send(attachment, writer)
         finally:
             self.detach(attachment)
@@ -264,6 +260,8 @@ class Streams:
                 await stop(feeding)
 
     async def _send(self, attachment: Attachment, writer: StreamWriter) -> None:
+        await attachment.ready()
+        await headers_read(writer)
         while (block := await attachment.next()) is not None:
             number, data = block
             writer.write(data if self.tty else frame(number, data))
@@ -277,16 +275,3 @@ async def stop(task: asyncio.Task[None]) -> None:
         error = task.exception()
         if not isinstance(error, ConnectionError):
             raise error
-
-
-async def writable(descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    event = asyncio.Event()
-    loop.add_writer(descriptor, event.set)
-    try:
-        await event.wait()
-    finally:
-        loop.remove_writer(descriptor)
-
-
-Handler = Callable[[StreamReader, StreamWriter], Awaitable[None]]

@@ -22,7 +22,6 @@ ACCEPTED = ", ".join((DOCKER, OCI, DOCKER_LIST, OCI_INDEX))
 PLATFORM = {"os": "linux", "architecture": "amd64"}
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 MOST_LAYERS = 500
-LARGEST = 1 << 40  # bytes; a claim beyond it is not worth comparing with the disk
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def descriptor(value: Any, what: str) -> Descriptor:
     digest, size, kind = value.get("digest"), value.get("size"), value.get("mediaType", "")
     if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
         raise Failed(f"{what}: invalid digest in the manifest")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= LARGEST:
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise Failed(f"{what}: invalid size in the manifest")
     return Descriptor(digest, size, kind if isinstance(kind, str) else "")
 

@@ -36,6 +36,7 @@ async def look(daemon: Any, request: Request, id: str) -> Response:
 @routes.get("/containers/{id}/archive")
 async def fetch(daemon: Any, request: Request, id: str) -> Response:
     root, found, header = await place(daemon, request, id)
+    daemon.containers.get(id).tell("archive-path", path=request.text("path"))
     return Stream(bridge.iterate(archive.pack(root, found, request.text("path"))), TAR, (header,))
 
 

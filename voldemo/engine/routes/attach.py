@@ -9,7 +9,7 @@ from typing import Any
 from voldemo.engine import clock
 from voldemo.engine.containers.container import Container
 from voldemo.engine.containers.logs import Line, Wanted
-from voldemo.engine.containers.streams import STDERR, STDOUT, frame
+from voldemo.engine.containers.streams import STDERR, STDOUT, frame, headers_read
 from voldemo.engine.errors import BadParameter, Conflict, Unsupported
 from voldemo.engine.http import MULTIPLEXED_STREAM, RAW_STREAM, Hijack, Request, Response, Stream
 from voldemo.engine.router import Routes
@@ -85,6 +85,7 @@ def handler(container: Container, request: Request) -> Any:
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         if past:
+            await headers_read(writer)
             wanted = Wanted(stdout=STDOUT in chosen, stderr=STDERR in chosen)
             async for block in lines(container, wanted, False):
                 writer.write(block)

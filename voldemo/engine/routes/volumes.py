@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from voldemo.engine import bridge, fields
-from voldemo.engine.errors import BadParameter, Conflict
+from voldemo.engine.errors import BadParameter, Conflict, NotFound
 from voldemo.engine.filters import FALSE, TRUE, Filters
 from voldemo.engine.http import Empty, Json, Request, Response
 from voldemo.engine.router import Routes
@@ -132,7 +132,7 @@ async def drop_unused(daemon: Any, volumes: list[Volume]) -> tuple[list[str], in
 
 
 def size(daemon: Any, volume: Volume) -> int:
-    """What is behind an option is not the engine's, and weighs nothing."""
-    if volume.kind != "plain" or daemon.store.volumes.find(volume.name) is not volume:
+    try:
+        return daemon.store.volumes.size(volume.name)
+    except NotFound:  # removed since
         return 0
-    return daemon.store.volumes.size(volume.name)

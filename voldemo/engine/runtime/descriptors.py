@@ -6,7 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from voldemo.engine.runtime import owners, raw
+from voldemo.engine.runtime import raw
 from voldemo.engine.runtime.credentials import Owner
 from voldemo.engine.runtime.directory import Found
 from voldemo.engine.runtime.raw import AT_FDCWD, fail
@@ -70,26 +70,9 @@ def find(task: Task, descriptor: int, path: bytes, follow: bool = True) -> Found
     return task.world.tree.find(task, path, follow, base(task, descriptor))
 
 
-class Open:
-    """An open file: its own /proc path, the mount it came from, and its place in the tree while it has one."""
-
-    __slots__ = ("path", "mount", "text")
-
-    def __init__(self, task: Task, descriptor: int) -> None:
-        self.path = path_of(task, descriptor)
-        self.text = text_of(self.path)
-        mapped = task.world.reverse.find(self.text)
-        self.mount: MountPoint | None = mapped[1] if mapped else None
-
-    def owner(self) -> Owner:
-        """Needs raw.STAT."""
-        if self.mount is None:
-            return owners_outside()
-        return owners.of_path(self.path, self.mount)
-
-
-def owners_outside() -> Owner:
-    return 0, 0, raw.STAT32[raw.MODE], 0
+def owner_outside(task: Task) -> Owner:
+    """Of a pipe, a socket, a file in memory: whoever asks. Needs raw.STAT."""
+    return task.credential.uid, task.credential.gid, raw.STAT32[raw.MODE], 0
 
 
 def mount_of(task: Task, path: bytes) -> MountPoint | None:

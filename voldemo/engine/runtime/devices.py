@@ -33,6 +33,7 @@ class Devices:
     def _make(self) -> None:
         for name in (b"", b"/pts", b"/shm", b"/mqueue"):
             os.makedirs(self.folder + name, exist_ok=True)
+            os.chmod(self.folder + name, 0o755)
         os.chmod(self.folder + b"/shm", 0o1777)
         for name in DEVICES:
             os.close(os.open(self.folder + b"/" + name, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o600))
@@ -49,9 +50,7 @@ class Devices:
         return None
 
     def _terminal(self, directory: Directory, name: bytes) -> Found:
-        if name == b"ptmx":
-            return self._real(directory, name, self.device)
-        if name in self.allowed:
+        if name == b"ptmx" or name in self.allowed:
             return self._real(directory, name, self.terminals)
         return Found(directory, name, directory.at, 0, directory.mount)
 

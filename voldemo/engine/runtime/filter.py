@@ -13,7 +13,7 @@ from voldemo.engine.runtime.raw import fail
 
 ALLOW, TRACE, ERRNO = 0x7FFF0000, 0x7FF00000, 0x00050000
 _X86_64 = 0xC000003E
-_LOAD, _EQUAL, _ANY_BIT, _AT_LEAST, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
+_LOAD, _AND, _EQUAL, _ANY_BIT, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x45, 0x35, 0x06
 _NR, _ARCH = 0, 4
 
 Instruction = tuple[int, int, int, int]
@@ -27,6 +27,9 @@ PRCTL_TRACED = (4, 7, 8, 23, 24, 27, 28, 47)  # dumpable, keepcaps, bounding set
 PRCTL_REFUSED = (35, 0x59616D61)  # PR_SET_MM, PR_SET_PTRACER
 IOCTL_REFUSED = (0x5412, 0x541C, 0x541D, 0x8901, 0x8902)  # TIOCSTI, TIOCLINUX, TIOCCONS, FIOSETOWN, SIOCSPGRP
 TIOCGPTN = 0x80045430
+IOCTL_FILES = (0x94, 0x66, 0x58, 0x76)  # flags, versions, snapshots: changes that need no descriptor open for writing
+IOCTL_GETFLAGS = 0x80086601
+IOCTL_CLONE = (0x40049409, 0x4020940D)  # FICLONE, FICLONERANGE: the target has to be open for writing
 F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15
 SO_PEERCRED = (1, 17)
 
@@ -69,7 +72,18 @@ def _if_scratch(argument: int) -> Block:
     ]
 
 
-def _by_arguments() -> dict[str, Block]:
+def _ioctl(quota: bool) -> Block:
+    allow, trace = _give(ALLOW), _give(TRACE)
+    harmless = (IOCTL_GETFLAGS,) if quota else (IOCTL_GETFLAGS, *IOCTL_CLONE)
+    block = _if_equal(1, IOCTL_REFUSED, _deny(errno.EPERM))
+    block += _if_equal(1, (TIOCGPTN,), trace) + _if_equal(1, harmless, allow)
+    block += [_low(1), (_AND, 0, 0, 0xFF00)]
+    for kind in IOCTL_FILES:
+        block += [(_EQUAL, 0, 1, kind << 8), _deny(errno.ENOTTY)]
+    return [*block, allow]
+
+
+def _by_arguments(quota: bool) -> dict[str, Block]:
     allow, trace, no = _give(ALLOW), _give(TRACE), _deny(errno.EPERM)
     touching = [*_if_scratch(0), allow]
     level, option = SO_PEERCRED
@@ -82,7 +96,7 @@ def _by_arguments() -> dict[str, Block]:
         "remap_file_pages": touching,
         "mremap": [*_if_scratch(0), *_if_bits(3, MREMAP_FIXED, _if_scratch(4)), allow],
         "shmat": [*_if_bits(2, SHM_REMAP, [no]), trace],
-        "ioctl": [*_if_equal(1, IOCTL_REFUSED, no), *_if_equal(1, (TIOCGPTN,), trace), allow],
+        "ioctl": _ioctl(quota),
         "fcntl": [*_if_equal(1, (F_SETOWN_EX,), no), *_if_equal(1, (F_SETOWN,), trace), allow],
         "sendto": [_low(4), (_EQUAL, 0, 3, 0), _high(4), (_EQUAL, 0, 1, 0), allow, trace],
         "getsockopt": [_low(1), (_EQUAL, 0, 3, level), _low(2), (_EQUAL, 0, 1, option), trace, allow],
@@ -99,7 +113,7 @@ def _for(number: int, block: Block) -> Block:
 
 def program(quota: bool) -> list[Instruction]:
     code: Block = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, _X86_64), _deny(errno.ENOSYS), (_LOAD, 0, 0, _NR)]
-    for name, block in _by_arguments().items():
+    for name, block in _by_arguments(quota).items():
         code += _for(BY_ARGUMENTS[name], block)
     traced = set(EMULATED.values()) | ({NUMBER[name] for name in QUOTA} if quota else set())
     if quota:

@@ -35,6 +35,8 @@ ANSWERED = frozenset(b"cwd exe root".split())
 
 def _of_process(prefix: bytes) -> bool:
     parts = prefix.split(b"/")
+    if not parts[0].isdigit():
+        return False
     return len(parts) == 1 or (len(parts) == 3 and parts[1] == b"task")
 
 
@@ -76,7 +78,7 @@ class Proc:
     def _there(self, prefix: bytes, name: bytes) -> bool:
         if _of_process(prefix):
             return name in OF_PROCESS
-        if prefix.endswith(b"/task") and prefix.count(b"/") == 1:
+        if prefix.endswith(b"/task") and prefix.count(b"/") == 1 and prefix[:1].isdigit():
             return name.isdigit() and int(name[:10]) in self.world.tasks
         return True
 
@@ -120,25 +122,26 @@ class Proc:
         mapped = self.world.reverse.find(text)
         return (mapped[0] or b"/") if mapped else text
 
-    def follow(self, found: Found) -> bytes | None:
+    def follow(self, task: Task, found: Found) -> bytes | None:
         """None: what it stands for has no path in the container, or another file has that path now."""
         if found.target is not None:
             return found.target
         if b"/ns/" in found.name:
             raise raw.fail(errno.EACCES)
-        text = os.fsencode(os.readlink(found.name, dir_fd=self.at))
-        mapped = self.world.reverse.find(text)
+        mapped = self.world.reverse.find(os.fsencode(os.readlink(found.name, dir_fd=self.at)))
         if mapped is None:
             return None
-        if mapped[1].kind == "proc":
-            return mapped[0]
+        path, mount = mapped
+        return path or b"/" if mount.kind == "proc" or self._is_there(task, path, found) else None
+
+    def _is_there(self, task: Task, path: bytes, found: Found) -> bool:
         raw.stat(self.at, found.name, 0)
         held = raw.identity()
         try:
-            there = raw.identity() if raw.stat(raw.AT_FDCWD, text) else None
+            there = self.world.tree.find(task, path or b"/", False)
         except OSError:
-            return None
-        return mapped[0] or b"/" if there == held else None
+            return False
+        return there.mode != 0 and raw.stat(there.at, there.name) != 0 and raw.identity() == held
 
     def magic(self, found: Found) -> Found:
         """Such a thing may be used again as far as it leads nowhere its holder could not go."""
@@ -147,6 +150,8 @@ class Proc:
         mapped = self.world.reverse.find(text)
         if raw.kind(mode) in (raw.REGULAR, raw.DIRECTORY, raw.BLOCK) and not mapped and text[:7] != b"/memfd:":
             raise raw.fail(errno.EACCES)
+        if raw.kind(mode) in (raw.CHARACTER, raw.BLOCK) and mapped and mapped[1].kind != "device":
+            raise raw.fail(errno.EACCES)  # a device that somebody put into a mount
         found.mode = mode
         found.magic = True
         found.mount = mapped[1] if mapped else self.mount

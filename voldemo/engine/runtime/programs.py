@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from voldemo.engine import nodes
 from voldemo.engine.runtime import elf
+from voldemo.engine.runtime.raw import fail
 
 if TYPE_CHECKING:
     from voldemo.engine.runtime.elf import Image
@@ -95,16 +96,23 @@ class Programs:
 
     def _copy(self, descriptor: int, image: Image, target: bytes, loader: bytes) -> None:
         temporary = target + b".%d" % os.getpid()
-        fresh = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700)
+        fresh = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700)
         try:
             if loader:
                 _write_all(fresh, elf.with_interpreter(descriptor, image, self.folder + b"/" + loader))
             else:
                 _copy_all(descriptor, fresh)
+            self._check(fresh, image, loader)
             os.fchmod(fresh, 0o755)
         finally:
             os.close(fresh)
         os.rename(temporary, target)
+
+    def _check(self, fresh: int, image: Image, loader: bytes) -> None:
+        """Somebody may have written to the original between the look and the copy."""
+        wanted = image._replace(interpreter=self.folder + b"/" + loader) if loader else image
+        if image.kind != "unknown" and elf.read(fresh) != wanted:
+            raise fail(errno.ETXTBSY)
 
     # -- loaders
 

@@ -34,8 +34,9 @@ _message_address = ctypes.addressof(_message)
 _siginfo = (ctypes.c_int * 32)()
 
 
-def get_registers(pid: int) -> None:
-    _ptrace(GETREGS, pid, None, _address)
+def get_registers(pid: int) -> bool:
+    """False: it was killed meanwhile, and its end will be reported."""
+    return _ptrace(GETREGS, pid, None, _address) == 0
 
 
 def set_registers(pid: int) -> None:
@@ -65,6 +66,10 @@ def single_step(pid: int) -> None:
 
 def listen(pid: int) -> None:
     _ptrace(LISTEN, pid, None, None)
+
+
+def interrupt(pid: int) -> None:
+    _ptrace(INTERRUPT, pid, None, None)
 
 
 def event_message(pid: int) -> int:

@@ -26,8 +26,8 @@ def _lowest() -> int:
 START = _lowest()
 SLOT = 1024
 SLOTS = 512
-LARGE = 1 << 20  # for argument lists of scripts
-LARGES = 4
+LARGE = 1 << 19  # for argument lists of scripts
+LARGES = 2  # the end stays below 0x200000, where the lowest of common programs begin
 SIZE = SLOT * SLOTS + LARGE * LARGES
 END = START + SIZE
 

@@ -26,8 +26,8 @@ class Special:
     def directory(self, found: Found) -> Directory | None:
         return self.proc.directory(found) if found.mount.kind == "proc" else None
 
-    def follow(self, found: Found) -> bytes | None:
-        return self.proc.follow(found)
+    def follow(self, task: Task, found: Found) -> bytes | None:
+        return self.proc.follow(task, found)
 
     def magic(self, found: Found) -> Found:
         return self.proc.magic(found)

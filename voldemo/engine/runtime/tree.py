@@ -52,7 +52,7 @@ class Tree:
             found = self.entry(task, directory, name)
             if not follow or found.mode & 0o170000 != LINK:
                 return found
-            target = self.link_target(found)
+            target = self.link_target(task, found)
             if target is None:
                 return self.special.magic(found)
             links += 1
@@ -100,10 +100,10 @@ class Tree:
             return Found(directory, b"", mount.at, raw.stat(mount.at, b""), mount)
         return Found(place, place.prefix, place.at, raw.stat(place.at, place.prefix), mount)
 
-    def link_target(self, found: Found) -> bytes | None:
+    def link_target(self, task: Task, found: Found) -> bytes | None:
         """None: a link only the kernel can follow, such as /proc/PID/fd/N of a pipe."""
         if found.mount.kind == "proc":
-            return self.special.follow(found)
+            return self.special.follow(task, found)
         return os.readlink(found.name, dir_fd=found.at)
 
     # -- directories
@@ -162,7 +162,7 @@ class Tree:
         if links > MOST_LINKS:
             raise fail(errno.ELOOP)
         found = self.entry(task, parent, name)
-        target = self.link_target(found) if kind(found.mode) == LINK else None
+        target = self.link_target(task, found) if kind(found.mode) == LINK else None
         if target is None:
             raise fail(errno.ENOTDIR)
         full = target if target[:1] == b"/" else parent.path + b"/" + target

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 
 from voldemo.engine.runtime import layers
 from voldemo.engine.runtime.credentials import SUPERUSER
 from voldemo.engine.runtime.devices import Devices
+from voldemo.engine.runtime.directory import Directory, Found
 from voldemo.engine.runtime.mounts import FIRST_DEVICE, Listing, MountPoint, Reverse
 from voldemo.engine.runtime.proc import Proc
+from voldemo.engine.runtime.programs import Programs
 from voldemo.engine.runtime.raw import DIRECTORY, kind
 from voldemo.engine.runtime.scratch import Space
 from voldemo.engine.runtime.spec import Mount, Spec
@@ -23,13 +26,15 @@ _ANY = 0o755
 class World:
     def __init__(self, spec: Spec, exe_cache: bytes) -> None:
         self.spec = spec
-        self.exe_cache = exe_cache
+        self.programs = Programs(exe_cache)
         self.tracer = os.getpid()
         self.superuser = SUPERUSER
         self.hostname = os.fsencode(spec.hostname or spec.id[:12] or "localhost")
         self.tasks: dict[int, Task] = {}
         self.init = 0
         self.mount_of: dict[tuple[int, int], MountPoint] = {}  # by inode, for calls that name a descriptor
+        self.bound: dict[bytes, bytes] = {}  # unix sockets: the path the kernel was given, and the container's
+        self.ipc: set[tuple[str, int]] = set()
         self.reverse = Reverse()
         self.mounts: list[MountPoint] = []
         folder = os.path.dirname(os.fsencode(spec.upper)) + b"/run"
@@ -73,10 +78,11 @@ class World:
         self.special = Special(Proc(self, proc, folder + b"/proc"), Devices(folder + b"/dev", device, terminals))
         self.tree = Tree(self.root, self.special, _most_descriptors())
         self.reverse.add(folder + b"/proc", proc)
-        device.device = FIRST_DEVICE + 2
         self.reverse.add(b"/dev", device)
+        self.reverse.add(b"/dev/pts", terminals)
         for mount in (proc, dev, pts, shm, sys):
             self._place(mount)
+        device.device, terminals.device = dev.device, pts.device
 
     def _mount_all(self, mounts: tuple[Mount, ...]) -> None:
         for mount in sorted(mounts, key=lambda mount: mount.target.count("/")):
@@ -100,28 +106,24 @@ class World:
         directory = self.tree.root
         *names, last = [name for name in mount.target.split(b"/") if name not in (b"", b".", b"..")]
         for name in names:
-            directory = self._mountpoint(outsider, directory.path + b"/" + name, True)
-        path = self._mountpoint(outsider, directory.path + b"/" + last, mount.directory is not None).path
-        self._attach(mount, path)
+            found = self._mountpoint(outsider, directory.path + b"/" + name, True)
+            directory = self.tree.directory_of(outsider, found)
+        found = self._mountpoint(outsider, directory.path + b"/" + last, mount.directory is not None)
+        if mount.directory is not None:
+            self._attach(mount, self.tree.directory_of(outsider, found).path)
+        else:
+            self._attach(mount, found.path)
 
-    def _mountpoint(self, outsider: Task, path: bytes, is_directory: bool):  # noqa: ANN202
-        """The directory at `path`, made when it is missing; for a file: what was found, made likewise."""
+    def _mountpoint(self, outsider: Task, path: bytes, is_directory: bool) -> Found:
+        """What is at `path`, made when it is missing."""
         found = self.tree.find(outsider, path)
         if not found.mode:
-            at = found.directory.at
-            with layers.KeepTimes(at):
-                if is_directory:
-                    os.mkdir(found.name, _ANY, dir_fd=at)
-                    if found.mount.kind == "root":
-                        layers.mark_complete(at, found.name)
-                else:
-                    os.close(os.open(found.name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=at))
+            with layers.KeepTimes(found.directory.at):
+                _make(found, is_directory)
             found = self.tree.find(outsider, path)
-        if not is_directory:
-            return found
-        if kind(found.mode) != DIRECTORY:
-            raise NotADirectoryError(os.fsdecode(path))
-        return self.tree.directory_of(outsider, found)
+        if is_directory and kind(found.mode) != DIRECTORY:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fsdecode(path))
+        return found
 
     def _attach(self, mount: MountPoint, path: bytes) -> None:
         mount.target = path
@@ -137,7 +139,7 @@ class World:
         tree.drop(path)
         self.reverse.add(mount.source, mount)
 
-    def _root_of(self, path: bytes):  # noqa: ANN202
+    def _root_of(self, path: bytes) -> Directory | None:
         mount = self.tree.mounts.get(path)
         return mount.directory if mount else None
 
@@ -163,6 +165,16 @@ class World:
     def mount_of_path(self, path: bytes) -> MountPoint | None:
         mapped = self.reverse.find(path)
         return mapped[1] if mapped else None
+
+
+def _make(found: Found, is_directory: bool) -> None:
+    at = found.directory.at
+    if not is_directory:
+        os.close(os.open(found.name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=at))
+        return
+    os.mkdir(found.name, _ANY, dir_fd=at)
+    if found.mount.kind == "root":
+        layers.mark_complete(at, found.name)
 
 
 def _most_descriptors() -> int:

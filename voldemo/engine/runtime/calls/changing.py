@@ -26,12 +26,17 @@ def absent(found: Found) -> Found:
     return found
 
 
+def is_mountpoint(found: Found) -> bool:
+    """Or a directory named by "." or "..", which can no more be moved away."""
+    return found.mount is not found.directory.mount or found.name == found.directory.prefix
+
+
 def names(task: Task, found: Found, removing: bool = False) -> Owner:
     """May the process add, or take away, this name? The answer is who owns the directory."""
     directory = found.directory
     if directory.mount.kind in ("proc", "pts"):
         raise fail(errno.EPERM if found.mode else errno.ENOENT)
-    if found.mount is not directory.mount or found.name == directory.prefix:
+    if is_mountpoint(found):
         raise fail(errno.EBUSY)
     directory.mount.writable()
     owner = owners.of_directory(directory)

@@ -90,6 +90,8 @@ def _check_kind(found: Found, wish: Wish) -> None:
     if what == DIRECTORY:
         if wish.create or (wish.write and not wish.temporary):
             raise fail(errno.EISDIR)
+        if wish.temporary and not wish.write:
+            raise fail(errno.EINVAL)
     elif wish.flags & DIRECTORY_ONLY or wish.temporary:
         raise fail(errno.ENOTDIR)
     elif what == LINK and not wish.path_only:

@@ -32,7 +32,7 @@ def _rename(task: Task, old_at: int, old_path: bytes, new_at: int, new_path: byt
 
 def _check_busy(old: Found, new: Found) -> None:
     for found in (old, new):
-        if found.mode and found.mount is not found.directory.mount:
+        if found.mode and changing.is_mountpoint(found):
             raise fail(errno.EBUSY)
 
 

@@ -41,7 +41,12 @@ def _tell(task: Task, owner: Owner, mount: MountPoint | None, address: int) -> i
 def _stat(task: Task, found: Found, address: int) -> int:
     if not found.mode:
         return ENOENT
-    return _tell(task, _owner(found), found.mount, address)
+    return _tell(task, _owner(found), _mount(found), address)
+
+
+def _mount(found: Found) -> MountPoint | None:
+    """None for a pipe and its like, which lie on no mount of the container."""
+    return None if found.magic and found.mount.kind == "proc" else found.mount
 
 
 @call("stat")
@@ -60,18 +65,18 @@ def fstat(task: Task, descriptor: int, buffer: int, *_: int) -> int:
     if not raw.stat(AT_FDCWD, path, 0):
         return -errno.EBADF
     mount = descriptors.mount_of(task, path)
-    return _tell(task, _open_owner(path, mount), mount, buffer)
+    return _tell(task, _open_owner(task, path, mount), mount, buffer)
 
 
-def _open_owner(path: bytes, mount: MountPoint | None) -> Owner:
+def _open_owner(task: Task, path: bytes, mount: MountPoint | None) -> Owner:
     if mount is None or raw.kind(STAT32[MODE]) not in (raw.REGULAR, raw.DIRECTORY):
-        return descriptors.owners_outside()
+        return descriptors.owner_outside(task)
     return owners.of_path(path, mount)
 
 
 @call("newfstatat")
 def newfstatat(task: Task, at: int, path: int, buffer: int, flags: int, *_: int) -> int:
-    name = memory.string(task, path) if path else b""
+    name = memory.string(task, path) if path or not flags & EMPTY_PATH else b""
     if not name:
         if not flags & EMPTY_PATH:
             return ENOENT
@@ -83,7 +88,7 @@ def newfstatat(task: Task, at: int, path: int, buffer: int, flags: int, *_: int)
 
 @call("statx")
 def statx(task: Task, at: int, path: int, flags: int, mask: int, buffer: int, *_: int) -> int:
-    name = memory.string(task, path) if path else b""
+    name = memory.string(task, path) if path or not flags & EMPTY_PATH else b""
     if not name:
         if not flags & EMPTY_PATH:
             return ENOENT
@@ -93,7 +98,7 @@ def statx(task: Task, at: int, path: int, flags: int, mask: int, buffer: int, *_
     found = existing(descriptors.find(task, at, name, not flags & NOFOLLOW))
     owner = _owner(found)
     raw.statx(found.at, found.name, 0 if found.magic else raw.HERE, mask)
-    return _tell_statx(task, owner, found.mount, buffer)
+    return _tell_statx(task, owner, _mount(found), buffer)
 
 
 def _statx_open(task: Task, descriptor: int, mask: int, buffer: int) -> int:
@@ -101,7 +106,7 @@ def _statx_open(task: Task, descriptor: int, mask: int, buffer: int) -> int:
     if not raw.stat(AT_FDCWD, path, 0):
         return -errno.EBADF
     mount = descriptors.mount_of(task, path)
-    owner = _open_owner(path, mount)
+    owner = _open_owner(task, path, mount)
     raw.statx(AT_FDCWD, path, 0, mask)
     return _tell_statx(task, owner, mount, buffer)
 
@@ -159,7 +164,7 @@ def _readlink(task: Task, found: Found, buffer: int, size: int) -> int:
     if raw.kind(found.mode) != raw.LINK or size <= 0:
         return -errno.EINVAL
     tree = task.world.tree
-    target = task.world.special.proc.read_link(found) if found.mount.kind == "proc" else tree.link_target(found)
+    target = task.world.special.proc.read_link(found) if found.mount.kind == "proc" else tree.link_target(task, found)
     target = target[:size]
     memory.write(task, buffer, target)
     return len(target)
