@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from voldemo.engine import clock
 from voldemo.engine.containers.container import Container
 from voldemo.engine.containers.users import find, passwd
-from voldemo.engine.errors import BadParameter, Forbidden, NotFound
+from voldemo.engine.errors import BadParameter, Failed, Forbidden, NotFound
 from voldemo.engine.runtime.spec import Mount
 from voldemo.engine.store import Found, Union
 
@@ -59,7 +59,7 @@ def find_path(root: Union, path: str, named: str) -> Found:
     if found is None:
         raise missing(path, named)
     if path.endswith(("/", "/.")) and not found.is_dir:
-        raise BadParameter(f"extraction point is not a directory: {path}")
+        raise Failed(f"lstat {path}: not a directory")
     return found
 
 
@@ -72,6 +72,8 @@ def go_mode(found: Found) -> int:
 
 def base_name(path: str) -> str:
     cleaned = clean(path)
+    if cleaned.endswith("/.") and cleaned.strip("/."):
+        return "."
     while cleaned.endswith(("/", "/.")) and cleaned not in ("/", "/."):
         cleaned = cleaned[:-2] if cleaned.endswith("/.") else cleaned[:-1]
     return os.path.basename(cleaned) or "/"
@@ -111,6 +113,8 @@ def unpack(container: Container, path: str, stream: BinaryIO, strict: bool, keep
         root.unpack(folder.path, stream, uid=uid, gid=gid, no_overwrite_dir_non_dir=strict)
     except Forbidden as error:
         raise BadParameter(str(error)) from None
+    except BadParameter as error:
+        raise Failed(str(error)) from None  # as Docker answers what it finds wrong with a tar
 
 
 def refuse_read_only(container: Container, folder: Found) -> None:

@@ -45,6 +45,7 @@ class Container:
         self.monitor: Monitor | None = None
         self.restarting: asyncio.Task[None] | None = None
         self.ending: asyncio.Task[None] | None = None
+        self.untold = False  # a run has ended, and not everybody knows
         self.backoff = 0.0  # seconds before the next start of the restart policy's
         self.removing = False
         self.gone: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
@@ -81,6 +82,11 @@ class Container:
     @property
     def running(self) -> bool:
         return self.state.running
+
+    @property
+    def settled(self) -> bool:
+        """Not running, and whoever listens has been told so."""
+        return not self.running and not self.untold
 
     @property
     def layers(self) -> list[Path]:
@@ -122,6 +128,7 @@ class Container:
 
     def ended(self) -> None:
         """Whoever waits for the end of a run is told."""
+        self.untold = False
         result = Ended(self.state.exit_code, self.state.error)
         for waiter in self._ends:
             if not waiter.done():
@@ -140,7 +147,7 @@ class Container:
             raise BadParameter(f'invalid condition: "{condition}"')
         if condition == "removed":
             return asyncio.shield(self.gone)
-        if condition != "next-exit" and not self.running:
+        if condition != "next-exit" and self.settled:
             done = asyncio.get_running_loop().create_future()
             done.set_result(Ended(self.state.exit_code, self.state.error))
             return done
@@ -153,7 +160,7 @@ class Container:
         return waiter
 
     async def not_running_any_more(self) -> None:
-        while self.running:
+        while not self.settled:
             await self.next_end()
 
     def ran_for(self) -> float:

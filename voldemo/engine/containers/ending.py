@@ -40,14 +40,21 @@ async def end(container: Container, exit: Exit) -> bool:
         container.monitor = None
     await starting.withdraw(container)
     again = restart.wanted(container)
+    container.untold = True
     state.status = "restarting" if again else "exited"
-    await container.save()
+    try:
+        await container.save()
+    finally:
+        tell_end(container, exit, ran)
+    return again
+
+
+def tell_end(container: Container, exit: Exit, ran: int) -> None:
     if exit.oom_killed:
         container.tell("oom")
     container.tell_volumes("unmount")
     container.tell("die", exitCode=str(exit.code), execDuration=str(ran))
     container.ended()
-    return again
 
 
 async def start_again(container: Container) -> None:

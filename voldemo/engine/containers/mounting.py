@@ -37,7 +37,7 @@ class Mounter:
             made[point.destination] = self._mount(record, point, root)
         for number, (target, options) in enumerate((record.host.get("Tmpfs") or {}).items()):
             place = os.path.normpath(target)
-            made[place] = self._tmpfs(record, f"map-{number}", place, tmpfs.parse(options or ""), root)
+            made[place] = self._tmpfs(record, f"map-{number}", place, tmpfs.parse(options or "", no_exec=True), root)
         for target, name in FILES.items():
             made.setdefault(target, Mount(target, str(generated / name), "bind", record.host["ReadonlyRootfs"]))
         return tuple(made[target] for target in sorted(made))
@@ -59,7 +59,7 @@ class Mounter:
         size = options.get("SizeBytes") or 0
         if size < 0:
             raise tmpfs.wrong(f"size={size}")
-        asked = tmpfs.Options(size=size, mode=options.get("Mode") or None, read_only=not point.writable)
+        asked = tmpfs.Options(size=size, mode=options.get("Mode") or None, read_only=not point.writable, no_exec=True)
         name = f"mount-{record.mounts.index(point)}"
         return self._tmpfs(record, name, point.destination, asked, root)
 
@@ -67,7 +67,7 @@ class Mounter:
         found = root.lookup(target)
         mode = found.mode & 0o7777 if found is not None and found.is_dir else DEFAULT_MODE
         place = self.folders.make(f"{record.id}/{name}", options, mode)
-        return Mount(target, str(place), "tmpfs", options.read_only, options.size)
+        return Mount(target, str(place), "tmpfs", options.read_only, options.size, options.no_exec)
 
     def _volume(self, record: Record, point: MountPoint) -> Mount:
         volume = self.store.volumes.find(point.name)
@@ -94,7 +94,7 @@ class Mounter:
         place = self.folders.make(VOLUME_PREFIX + volume.name, options, DEFAULT_MODE)
         self._users.setdefault(volume.name, set()).add(record.id)
         read_only = options.read_only or not point.writable
-        return Mount(point.destination, below(place, point.subpath), "tmpfs", read_only, options.size)
+        return Mount(point.destination, below(place, point.subpath), "tmpfs", read_only, options.size, options.no_exec)
 
     def _image(self, record: Record, point: MountPoint) -> Mount:
         image = self.store.images.get(point.source or point.name)

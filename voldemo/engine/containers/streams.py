@@ -158,6 +158,7 @@ class Streams:
     def begin(self, stdio: Stdio) -> None:
         """The process is there: from now on what it writes is delivered."""
         self._stdin, self._terminal = stdio.stdin, stdio.terminal
+        self.resize(*self.size)  # a client may have asked for another one since open()
         if self._stdin >= 0:
             os.set_blocking(self._stdin, False)
         self._draining = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from voldemo.engine.errors import Failed, NotFound
+from voldemo.engine.errors import BadParameter, NotFound
 
 
 def below(base: Path, subpath: str) -> str:
@@ -14,7 +14,7 @@ def below(base: Path, subpath: str) -> str:
         return str(base)
     place = Path(os.path.realpath(base / subpath))
     if not place.is_relative_to(os.path.realpath(base)):
-        raise Failed(f"cannot access path {base / subpath}: it leads out of the volume")
+        raise BadParameter(f"path concatenation escapes the base directory: {base / subpath}")
     if not place.exists():
         where = base / subpath
         raise NotFound(f"cannot access path {where}: lstat {where}: no such file or directory")

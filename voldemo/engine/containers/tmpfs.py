@@ -21,6 +21,7 @@ nodiratime bind rbind unbindable runbindable private rprivate shared rshared sla
 strictatime nostrictatime
 """
 WORDS = frozenset(WORDS_TEXT.split())
+EXEC = ("exec", "noexec")
 NUMBERS = ("uid", "gid", "mode", "nr_inodes", "nr_blocks", "mpol", "size")
 
 
@@ -31,10 +32,11 @@ class Options:
     uid: int = 0
     gid: int = 0
     read_only: bool = False
+    no_exec: bool = False
 
 
-def parse(text: str) -> Options:
-    """Of --tmpfs and of a volume's `o`. The words are checked as Docker does, at start."""
+def parse(text: str, no_exec: bool = False) -> Options:
+    """Of --tmpfs and of a volume's `o`. The words are checked as Docker does, at start. `no_exec`: if none says."""
     values: dict[str, str] = {}
     words = [word for word in text.split(",") if word]
     for word in words:
@@ -50,6 +52,7 @@ def parse(text: str) -> Options:
         uid=number(values.get("uid", "0"), 10, text),
         gid=number(values.get("gid", "0"), 10, text),
         read_only="ro" in words,
+        no_exec=[word == "noexec" for word in ("noexec" if no_exec else "exec", *words) if word in EXEC][-1],
     )
 
 

@@ -92,7 +92,7 @@ def resolve(root: Union, text: str, extra: Sequence[str] = (), refuse: type[Engi
     else:
         member = tuple(each.gid for each in every if login and login in each.members)
     added = tuple(group_id(every, each, refuse) for each in extra)
-    return Identity(User(uid, gid, tuple(dict.fromkeys((*member, *added)))), home or "/")
+    return Identity(User(uid, gid, tuple(dict.fromkeys((gid, *member, *added)))), home or "/")
 
 
 def group_id(every: list[Group], text: str, refuse: type[EngineError]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from voldemo.engine import API_VERSION, MIN_API_VERSION, VERSION, bridge, clock
-from voldemo.engine.errors import BadParameter, Unsupported
+from voldemo.engine.errors import BadParameter, NotFound
 from voldemo.engine.http import Bytes, Json, Request, Response, Stream
 from voldemo.engine.router import Routes
 from voldemo.engine.routes import images, volumes
@@ -126,12 +126,6 @@ def about_engine(daemon: Any) -> dict[str, Any]:
     }
 
 
-@routes.post("/auth")
-async def auth(daemon: Any, request: Request) -> Response:
-    await request.json()
-    raise Unsupported("Logging in to a registry is not part of this engine: name the credentials when you pull.")
-
-
 @routes.get("/events")
 async def events(daemon: Any, request: Request) -> Response:
     since, until = moment(request, "since"), moment(request, "until")
@@ -194,3 +188,14 @@ async def usage(daemon: Any, request: Request) -> Response:
     for kind, (name, part) in PARTS.items():
         shown[name] = await part(daemon) if kind in wanted else None
     return Json(shown)
+
+
+@routes.get("/plugins")
+async def plugins(daemon: Any, request: Request) -> Response:
+    return Json([])
+
+
+@routes.get("/plugins/{name:path}/json")
+async def plugin(daemon: Any, request: Request, name: str) -> Response:
+    """`docker inspect` asks for every kind of thing in turn."""
+    raise NotFound(f"plugin {name} not found")

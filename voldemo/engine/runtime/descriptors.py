@@ -49,6 +49,14 @@ def working_directory(task: Task) -> bytes:
     return place.path
 
 
+def is_removed(task: Task) -> bool:
+    """The working directory: a process can stand in one that is gone."""
+    try:
+        return os.stat(b"/proc/%d/cwd" % task.pid).st_nlink == 0  # noqa: PTH116
+    except OSError:
+        return False
+
+
 def base(task: Task, descriptor: int) -> bytes:
     """Canonical path of the directory a relative path starts from."""
     if signed(descriptor) == AT_FDCWD:

@@ -76,11 +76,16 @@ class Events:
             self.early.add(pid)
             return
         event, signal = status >> 16, status >> 8 & 0xFF
+        self._stop(task, event, signal)
+        if self.paused and task.pid not in self.parked:
+            ptrace.interrupt(task.pid)  # again: any other stop takes a pending one away
+
+    def _stop(self, task: Task, event: int, signal: int) -> None:
         if event == ptrace.EVENT_SECCOMP:
             self._call(task)
         elif task.injection is not None:
             if self.injector.stopped(task, signal, event):
-                self._go_on(task)
+                ptrace.resume(task.pid)
         elif signal == ptrace.SYSCALL_STOP:
             self._call_over(task)
         elif event:
@@ -250,11 +255,6 @@ class Events:
             ptrace.listen(task.pid)
         else:
             ptrace.resume(task.pid)
-
-    def _go_on(self, task: Task) -> None:
-        ptrace.resume(task.pid)
-        if self.paused:
-            ptrace.interrupt(task.pid)
 
     def pause(self) -> None:
         self.paused = True

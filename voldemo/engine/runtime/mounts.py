@@ -26,6 +26,7 @@ class MountPoint:
     read_only: bool = False
     size: int = 0
     label: bytes = b""
+    no_exec: bool = False
     number: int = 0
     at: int = -1  # the root of the mount, a file for some binds
     directory: Directory | None = None
@@ -100,6 +101,11 @@ def _escaped(path: bytes) -> bytes:
     return path
 
 
+def _flags(mount: MountPoint) -> bytes:
+    access = b"ro" if mount.read_only else b"rw"
+    return access + (b",nosuid,nodev,noexec,relatime" if mount.no_exec else b",relatime")
+
+
 class Listing:
     """The texts of /proc/mounts, mountinfo and mountstats."""
 
@@ -117,8 +123,7 @@ class Listing:
         return mount.label or device, system
 
     def _options(self, mount: MountPoint) -> bytes:
-        options = b"ro,relatime" if mount.read_only else b"rw,relatime"
-        return options + (b",size=%dk" % (mount.size >> 10) if mount.size else b"")
+        return _flags(mount) + (b",size=%dk" % (mount.size >> 10) if mount.size else b"")
 
     def mounts_text(self) -> bytes:
         lines = []
@@ -131,7 +136,7 @@ class Listing:
         lines = []
         for mount in self.mounts:
             device, system = self._origin(mount)
-            options = b"ro,relatime" if mount.read_only else b"rw,relatime"
+            options = _flags(mount)
             number = 100 + mount.number
             parent = 99 if mount.number == 0 else 100
             super_options = b"rw" + (b",size=%dk" % (mount.size >> 10) if mount.size else b"")

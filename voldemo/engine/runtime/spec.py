@@ -14,6 +14,7 @@ class Mount:
     kind: str  # volume, bind, tmpfs, image
     read_only: bool = False
     size: int = 0  # bytes a tmpfs may hold; 0: no limit
+    no_exec: bool = False
     label: str = ""  # what `mount` and `df` show as its device, when not the usual for its kind
 
 

@@ -68,7 +68,7 @@ class World:
         proc = MountPoint(b"/proc", b"/proc", "proc")
         dev = MountPoint(b"/dev", folder + b"/dev", "dev")
         pts = MountPoint(b"/dev/pts", folder + b"/dev/pts", "pts")
-        shm = MountPoint(b"/dev/shm", folder + b"/dev/shm", "tmpfs", label=b"shm")
+        shm = MountPoint(b"/dev/shm", folder + b"/dev/shm", "tmpfs", label=b"shm", no_exec=True)
         sys = MountPoint(b"/sys", b"/sys", "sys", read_only=True)
         device = MountPoint(b"/dev", b"/dev", "device")
         terminals = MountPoint(b"/dev/pts", b"/dev/pts" if os.path.isdir("/dev/pts") else b"/dev", "device")
@@ -94,6 +94,7 @@ class World:
                     mount.read_only,
                     mount.size,
                     os.fsencode(mount.label),
+                    mount.no_exec,
                 )
             )
 

@@ -23,6 +23,8 @@ from voldemo.engine.store.view import Found, Parts, View
 if TYPE_CHECKING:
     from voldemo.engine.store.union import Union
 
+MOST_LINKS = 40
+
 
 def walk(view: View, start: Found) -> Iterator[Found]:
     pending = [start]
@@ -87,7 +89,26 @@ class Extraction:
                 os.utime(real, ns=(mtime, mtime))
 
     def _folder(self, parts: Parts) -> Found:
-        return self._union.make_dirs(b"/".join((*self._base, *parts)))
+        return self._union.make_dirs(b"/".join((*self._base, *self._inside(parts))))
+
+    def _inside(self, parts: Parts) -> Parts:
+        """Where links lead when the folder unpacked into is the root: what a tar brings stays below it."""
+        pending, done, links = list(parts), [], 0
+        while pending:
+            part = pending.pop(0)
+            if part == b"..":
+                done = done[:-1]
+            elif part not in (b"", b"."):
+                found = self._union.lookup(b"/".join((*self._base, *done, part)), follow=False)
+                if found is None or not found.is_link:
+                    done.append(part)
+                    continue
+                links += 1
+                if links > MOST_LINKS:
+                    raise BadTar(f'"{text(b"/".join(parts))}": too many levels of symbolic links')
+                done = [] if found.link.startswith(b"/") else done
+                pending = [*found.link.split(b"/"), *pending]
+        return tuple(done)
 
     def _add(self, member: Member) -> None:
         parts = clean_name(member.name)

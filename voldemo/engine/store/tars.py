@@ -193,7 +193,7 @@ def clean_name(name: bytes) -> tuple[bytes, ...]:
     for part in name.split(b"/"):
         if part == b"..":
             if not parts:
-                raise BadTar(f'"{text(name)}" is outside of the archive\'s root')
+                raise BadTar(f'invalid entry name "{text(name)}"')
             parts.pop()
         elif part not in (b"", b"."):
             parts.append(part)

@@ -126,7 +126,7 @@ class Volumes:
 
 
 def _check_name(name: str) -> None:
-    if len(name) == 1:
+    if len(name.encode()) == 1:
         raise BadParameter(
             f"create {name}: volume name is too short, names should be at least two alphanumeric characters"
         )

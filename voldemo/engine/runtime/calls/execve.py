@@ -33,6 +33,8 @@ class Program:
         found = self.found
         if kind(found.mode) != REGULAR or found.mount.kind in ("proc", "sys") and not found.magic:
             raise fail(errno.EACCES)
+        if found.mount.no_exec:
+            raise fail(errno.EACCES)
         owner = changing.owner_of(found)
         memory_file = found.magic and found.mount.kind == "proc"
         if not memory_file and not task.credential.may(owner, EXECUTE):

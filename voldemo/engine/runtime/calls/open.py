@@ -22,6 +22,7 @@ CREAT, EXCL, TRUNC, PATH = os.O_CREAT, os.O_EXCL, os.O_TRUNC, os.O_PATH
 DIRECTORY_ONLY, NOFOLLOW, TMPFILE = os.O_DIRECTORY, os.O_NOFOLLOW, os.O_TMPFILE
 _DONE = CREAT | EXCL | NOFOLLOW  # what the tracer has seen to, so that the kernel need not
 _TRIES = 8
+HERE = (b".", b"./")
 
 
 class Wish:
@@ -199,6 +200,9 @@ def _temporary(task: Task, found: Found, wish: Wish) -> int:
 def _run(task: Task, at: int, path: int, path_index: int, wish: Wish) -> None:
     name = memory.string(task, path)
     if wish.path_only and wish.flags & NOFOLLOW and _hold_link(task, at, name, path_index):
+        return
+    if name in HERE and at == AT_FDCWD and descriptors.is_removed(task):
+        task.point(path_index, b".\0")  # empty for ever, and nowhere in the tree: the kernel's own
         return
     descriptor = _open(task, at, name, wish)
     task.point(path_index, task.hold(descriptor) + b"\0")
