@@ -182,6 +182,13 @@ def test_a_writable_mount_below_a_read_only_one(lab):
     assert said.splitlines() == ["fine", "touch: /d/f: Read-only file system"]
 
 
+def test_a_mount_below_a_read_only_one_needs_a_place_there(lab):
+    outer, inner = lab.volume().name, lab.volume().name
+    with refused(500, 'mount: make mountpoint "/d/in": mkdirat', "/d/in: read-only file system"):
+        lab.run("true", volumes=[f"{outer}:/d:ro", f"{inner}:/d/in"])
+    assert lab.says("ls /d", volumes=[f"{outer}:/d"]) == ""
+
+
 def test_an_inner_mount_leaves_its_mount_point_in_the_outer_volume(lab):
     outer = lab.volume().name
     lab.run("touch /d/in/f", volumes=[f"{outer}:/d", f"{lab.volume().name}:/d/in"])

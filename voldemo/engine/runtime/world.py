@@ -23,6 +23,23 @@ from voldemo.engine.runtime.tree import Tree
 _ANY = 0o755
 
 
+class ReadOnlyMountpoint(Exception):
+    """A mount needs a place to sit on, and that would have to be made on a read-only mount."""
+
+    def __init__(self, path: bytes, is_directory: bool) -> None:
+        super().__init__(path)
+        self.path, self.call = os.fsdecode(path), "mkdirat" if is_directory else "openat"
+
+    def of(self, mount: MountPoint) -> str:
+        """In the words of the program that Docker uses for it."""
+        source, target = os.fsdecode(mount.source), os.fsdecode(mount.target)
+        return (
+            f'failed to create task for container: error mounting "{source}" to rootfs at "{target}": '
+            f'create mountpoint for {target} mount: make mountpoint "{self.path}": '
+            f"{self.call} {self.path}: {os.strerror(errno.EROFS).lower()}"
+        )
+
+
 class World:
     def __init__(self, spec: Spec, exe_cache: bytes) -> None:
         self.spec = spec
@@ -95,6 +112,7 @@ class World:
                     mount.size,
                     os.fsencode(mount.label),
                     mount.no_exec,
+                    os.fsencode(mount.within),
                 )
             )
 
@@ -106,10 +124,13 @@ class World:
         outsider = Task(self, 0, SUPERUSER, Place(b"/", 0), Space())
         directory = self.tree.root
         *names, last = [name for name in mount.target.split(b"/") if name not in (b"", b".", b"..")]
-        for name in names:
-            found = self._mountpoint(outsider, directory.path + b"/" + name, True)
-            directory = self.tree.directory_of(outsider, found)
-        found = self._mountpoint(outsider, directory.path + b"/" + last, mount.directory is not None)
+        try:
+            for name in names:
+                found = self._mountpoint(outsider, directory.path + b"/" + name, True)
+                directory = self.tree.directory_of(outsider, found)
+            found = self._mountpoint(outsider, directory.path + b"/" + last, mount.directory is not None)
+        except ReadOnlyMountpoint as error:
+            raise OSError(error.of(mount)) from None
         if mount.directory is not None:
             self._attach(mount, self.tree.directory_of(outsider, found).path)
         else:
@@ -119,6 +140,8 @@ class World:
         """What is at `path`, made when it is missing."""
         found = self.tree.find(outsider, path)
         if not found.mode:
+            if found.mount.read_only and found.mount is not self.root:  # the root becomes so after its mounts
+                raise ReadOnlyMountpoint(path, is_directory)
             with layers.KeepTimes(found.directory.at):
                 _make(found, is_directory)
             found = self.tree.find(outsider, path)
@@ -148,7 +171,8 @@ class World:
 
     def inside(self, pid: int) -> bool:
         """Is this a process or thread of the container? One that has ended counts until its parent knows."""
-        return pid in self.tasks or self._is_ours_and_ended(pid)
+        task = self.tasks.get(pid)
+        return not task.unborn if task is not None else self._is_ours_and_ended(pid)
 
     def _is_ours_and_ended(self, pid: int) -> bool:
         try:
