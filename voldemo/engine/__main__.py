@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -70,6 +71,7 @@ async def serve(socket: Path, root: Path, ready: int | None) -> int:
 async def run(server: Server, daemon: Any, stop: asyncio.Event, text: str, ready: int | None) -> None:
     try:
         await server.open()
+        gc.freeze()  # what is there now stays: no collection need look at it again
         tell(ready, text)
         await stop.wait()
     finally:

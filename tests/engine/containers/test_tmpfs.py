@@ -13,12 +13,17 @@ from voldemo.engine.errors import Failed
     ("text", "wanted"),
     [
         ("", tmpfs.Options()),
-        ("rw,noexec,size=64k", tmpfs.Options(size=65536)),
+        ("rw,noexec,size=64k", tmpfs.Options(size=65536, no_exec=True)),
         ("size=1G,mode=700,uid=5,gid=6,ro", tmpfs.Options(1 << 30, 0o700, 5, 6, True)),
     ],
 )
 def test_options(text, wanted):
     assert tmpfs.parse(text) == wanted
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("", True), ("exec", False), ("exec,noexec", True), ("size=1k", True)])
+def test_programs_run_only_where_it_is_asked_for(text, wanted):
+    assert tmpfs.parse(text, no_exec=True).no_exec is wanted
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,13 @@ def ids(root, text, extra=()):
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("", (0, 0, (), "/root")),
-        ("app", (1000, 50, (29, 44), "/home/app")),
-        ("1000", (1000, 50, (29, 44), "/home/app")),
-        ("1234", (1234, 0, (), "/")),
-        ("app:staff", (1000, 50, (), "/home/app")),
-        ("app:7", (1000, 7, (), "/home/app")),
-        ("0:0", (0, 0, (), "/root")),
+        ("", (0, 0, (0,), "/root")),
+        ("app", (1000, 50, (50, 29, 44), "/home/app")),
+        ("1000", (1000, 50, (50, 29, 44), "/home/app")),
+        ("1234", (1234, 0, (0,), "/")),
+        ("app:staff", (1000, 50, (50,), "/home/app")),
+        ("app:7", (1000, 7, (7,), "/home/app")),
+        ("0:0", (0, 0, (0,), "/root")),
     ],
 )
 def test_users(root, text, wanted):
@@ -40,7 +40,7 @@ def test_users(root, text, wanted):
 
 
 def test_group_add(root):
-    assert ids(root, "app:staff", ["video", "99"])[2] == (44, 99)
+    assert ids(root, "app:staff", ["video", "99"])[2] == (50, 44, 99)
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_unknown(root, text, said):
 
 
 def test_an_image_without_passwd(tmp_path):
-    assert ids(Union(None, [tmp_path]), "") == (0, 0, (), "/root")
+    assert ids(Union(None, [tmp_path]), "") == (0, 0, (0,), "/root")

@@ -123,8 +123,8 @@ def check_links(daemon: Daemon, record: Record) -> None:
 
 def join(daemon: Daemon, record: Record, networking: dict[str, Any]) -> None:
     mode = record.host["NetworkMode"]
-    daemon.networks.address(record.id, record.name)
     if mode.startswith("container:"):
+        daemon.networks.address(record.id, record.name)
         return
     wanted: dict[str, dict[str, Any]] = {name: endpoint or {} for name, endpoint in networking.items()}
     if mode == "bridge" and "default" in wanted:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from voldemo.engine.runtime.task import Task
 
 DEVICES = frozenset(b"null zero full random urandom tty ptmx".split())
+QUEUES = b"mqueue"
 LINKS = {
     b"fd": b"/proc/self/fd",
     b"stdin": b"/proc/self/fd/0",
@@ -28,13 +29,22 @@ class Devices:
         self.folder = folder
         self.device, self.terminals = device, terminals
         self.allowed: set[bytes] = set()  # terminals that were made for or by this container
+        self._is_full = False
         self._make()
 
     def _make(self) -> None:
-        for name in (b"", b"/pts", b"/shm", b"/mqueue"):
+        for name in (b"", b"/pts", b"/shm"):
             os.makedirs(self.folder + name, exist_ok=True)
             os.chmod(self.folder + name, 0o755)
         os.chmod(self.folder + b"/shm", 0o1777)
+
+    def fill(self) -> None:
+        """What only a listing shows, or hardly anybody asks for. Most containers never do."""
+        if self._is_full:
+            return
+        self._is_full = True
+        os.makedirs(self.folder + b"/" + QUEUES, exist_ok=True)
+        os.chmod(self.folder + b"/" + QUEUES, 0o755)
         for name in DEVICES:
             os.close(os.open(self.folder + b"/" + name, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o600))
         for name, target in LINKS.items():
@@ -47,6 +57,8 @@ class Devices:
             return self._terminal(directory, name)
         if directory.path == b"/dev" and name in DEVICES:
             return self._real(directory, name, self.device)
+        if directory.path == b"/dev" and (name in LINKS or name == QUEUES):
+            self.fill()
         return None
 
     def _terminal(self, directory: Directory, name: bytes) -> Found:

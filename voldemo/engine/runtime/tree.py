@@ -54,7 +54,7 @@ class Tree:
                 return found
             target = self.link_target(task, found)
             if target is None:
-                return self.special.magic(found)
+                return self.special.magic(task, found)
             links += 1
             if links > MOST_LINKS:
                 raise fail(errno.ELOOP)
@@ -258,6 +258,9 @@ class Tree:
     # -- the union
 
     def complete(self, directory: Directory) -> None:
+        """Before it is listed, or loses a name."""
+        if directory.mount.kind == "dev":
+            self.special.devices.fill()
         if not directory.complete:
             layers.complete(directory)
             directory.owner = None

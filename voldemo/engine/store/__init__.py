@@ -42,7 +42,7 @@ class Store:
         self.root = files.root
         self._files = files
         self._lock = lock
-        self.containers = Records(files, self.root / "containers", "container", self._released)
+        self.containers = Records(files, self.root / "containers", "container", "upper", self._released)
         self.networks = Records(files, self.root / "networks", "network")
         self.volumes = Volumes(files, self.root / "volumes")
         self.layers = Layers(files, self.root / "layers")

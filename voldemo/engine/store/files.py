@@ -23,7 +23,9 @@ from voldemo.engine.errors import Failed
 FULL = "no space left on device"
 TEMPORARY = b".wh..tmp."  # no container sees such a name; swept when the store opens
 RESERVE = 16 << 20  # bytes of the disk that unpacking leaves alone
+DEPTH = 16  # directories
 BALLAST = 1 << 18  # bytes kept on the disk for when it is full
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -68,11 +70,19 @@ def sync_filesystem(path: Path) -> None:
 
 
 def write_synced(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, NEW_FILE, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def unfinished(place: Path, record: str, tree: str) -> bool:
+    """The power went before the record of a new thing was on the disk: nobody has been told that it exists."""
+    path = place / record
+    if path.exists() and path.stat().st_size:
+        return False
+    return not (tree and (place / tree).exists() and any((place / tree).iterdir()))
 
 
 def read_json(path: Path):
@@ -113,12 +123,18 @@ class Files:
 
     def write(self, path: Path, data: bytes, spare: bool = False) -> None:
         """`spare`: this must work on a full disk too, as it tells of something that goes or has ended."""
+        self.update(path, data, spare)
+        with room():
+            sync_directory(path.parent)
+
+    def update(self, path: Path, data: bytes, spare: bool = True) -> None:
+        """Whole, but after a power cut it may be the former one."""
         try:
-            self._write(path, data)
+            self._replace(path, data)
         except Failed:
             if not spare or not self.drop_ballast():
                 raise
-            self._write(path, data)
+            self._replace(path, data)
 
     def drop_ballast(self) -> bool:
         try:
@@ -130,9 +146,9 @@ class Files:
     def take_ballast(self) -> None:
         if not self._ballast.exists():
             with suppress(Failed):  # for another day, then
-                self._write(self._ballast, bytes(BALLAST))
+                self._replace(self._ballast, bytes(BALLAST))
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _replace(self, path: Path, data: bytes) -> None:
         made = self.temporary()
         with room():
             try:
@@ -141,12 +157,24 @@ class Files:
             except BaseException:
                 made.unlink(missing_ok=True)
                 raise
-            sync_directory(path.parent)
 
     def publish(self, made: Path, place: Path) -> None:
         with room():
             made.rename(place)
             sync_directory(place.parent)
+
+    def publish_small(self, made: Path, place: Path, name: str, data: bytes) -> None:
+        """With its record, and one wait for both: a journal takes what was renamed before along. See `unfinished`."""
+        descriptor = os.open(made / name, NEW_FILE, 0o600)
+        with room(), os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            made.rename(place)
+            try:
+                os.fsync(descriptor)
+            except OSError:
+                place.rename(made)  # it has not come to be
+                raise
 
     def discard(self, path: Path) -> bool:
         """Out of sight at once, off the disk a little later. False: there was nothing."""
@@ -190,26 +218,31 @@ _numbers = itertools.count()
 
 
 def remove_tree(path: bytes, beside: bytes) -> None:
-    """However deep: each subdirectory is first moved up into `beside`, so no path grows and nothing recurses."""
+    """However deep: what lies deeper than DEPTH is first moved up into `beside`, so no path grows without end."""
     if not stat.S_ISDIR(os.lstat(path).st_mode):
         os.unlink(path)
         return
     pending = [path]
     while pending:
-        folder = pending.pop()
-        pending += list(_empty(folder, beside))
-        os.rmdir(folder)
+        _remove_directory(pending.pop(), DEPTH, beside, pending)
 
 
-def _empty(folder: bytes, beside: bytes) -> Iterator[bytes]:
-    os.chmod(folder, 0o700)
-    with os.scandir(folder) as entries:
-        found = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for path, is_directory in found:
+def _remove_directory(folder: bytes, depth: int, beside: bytes, pending: list[bytes]) -> None:
+    for path, is_directory in _entries(folder):
         if not is_directory:
             os.unlink(path)
-            continue
-        place = b"%s/%s%s-%d" % (beside, TEMPORARY, secrets.token_hex(8).encode(), next(_numbers))
-        os.chmod(path, 0o700)  # a directory can only be moved by who may write to it
-        os.rename(path, place)
-        yield place
+        elif depth:
+            _remove_directory(path, depth - 1, beside, pending)
+        else:
+            place = b"%s/%s%s-%d" % (beside, TEMPORARY, secrets.token_hex(8).encode(), next(_numbers))
+            os.chmod(path, 0o700)  # a directory can only be moved by who may write to it
+            os.rename(path, place)
+            pending.append(place)
+    os.rmdir(folder)
+
+
+def _entries(folder: bytes) -> list[tuple[bytes, bool]]:
+    if stat.S_IMODE(os.lstat(folder).st_mode) & 0o700 != 0o700:
+        os.chmod(folder, 0o700)
+    with os.scandir(folder) as entries:
+        return [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]

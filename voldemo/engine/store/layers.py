@@ -22,6 +22,7 @@ from voldemo.engine.store.tarsplit import Skeleton
 from voldemo.engine.store.unpack import Unpacker
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+EMPTY = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"  # the tar of no file at all
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from voldemo.engine.errors import BadParameter, NotFound
-from voldemo.engine.store.files import Files, read_json, room, sync_directory, write_synced
+from voldemo.engine.store.files import Files, read_json, room, unfinished
 
 SAFE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 Record = dict
@@ -21,16 +21,24 @@ def encode(record: Record) -> bytes:
 
 
 class Records:
-    def __init__(self, files: Files, folder: Path, kind: str, released: Callable[[], None] = lambda: None) -> None:
+    """`tree`: the name of a folder that each has beside its record."""
+
+    def __init__(
+        self, files: Files, folder: Path, kind: str, tree: str = "", released: Callable[[], None] = lambda: None
+    ) -> None:
         self._files = files
         self._folder = folder
         self._kind = kind
+        self._tree = tree
         self._released = released
         self._lock = threading.Lock()
         self._known: dict[str, Record] = {}
         self._folders: dict[str, Path] = {}
         for place in folder.iterdir():
-            self._known[place.name] = read_json(place / "record.json")
+            if unfinished(place, "record.json", tree):
+                files.discard(place)
+            else:
+                self._known[place.name] = read_json(place / "record.json")
 
     def put(self, id: str, record: Record) -> None:
         if not SAFE.fullmatch(id):
@@ -39,17 +47,16 @@ class Records:
         with self._lock:
             place = self._folder / id
             if id in self._known:
-                self._files.write(place / "record.json", data, spare=True)
+                self._files.update(place / "record.json", data)
             else:
                 self._make(place, data)
             self._known[id] = json.loads(data)
 
     def _make(self, place: Path, data: bytes) -> None:
         with self._files.making() as made:
-            (made / "upper").mkdir(0o755)
-            write_synced(made / "record.json", data)
-            sync_directory(made)
-            self._files.publish(made, place)
+            if self._tree:
+                (made / self._tree).mkdir(0o755)
+            self._files.publish_small(made, place, "record.json", data)
 
     def find(self, id: str) -> Record | None:
         return deepcopy(self._known.get(id))
@@ -84,4 +91,4 @@ class Records:
         return self._folder / id
 
     def upper(self, id: str) -> Path:
-        return self._folder / id / "upper"
+        return self._folder / id / self._tree

@@ -47,7 +47,7 @@ class Place(Protocol):
 @dataclass(slots=True)
 class Found:
     parts: Parts
-    real: bytes  # where it is on this machine
+    place: bytes  # on this machine, where nobody changes a name: in a layer, or in a file that is mounted
     stat: os.stat_result
     mount: Place | None = None
     in_upper: bool = False
@@ -58,6 +58,8 @@ class Found:
     mode: int = 0  # permission bits
     link: bytes = b""
     flags: int = 0
+    above: Folder | None = None  # what holds it, where a container may be at work
+    folder: Folder | None = None  # the directory itself, there
 
     @property
     def path(self) -> bytes:

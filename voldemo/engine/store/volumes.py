@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from voldemo.engine.errors import BadParameter, NotFound
-from voldemo.engine.store.files import Files, read_json, room, sync_directory, write_synced
+from voldemo.engine.store.files import Files, read_json, room, unfinished
 from voldemo.engine.store.sizes import tree_size
 
 ANONYMOUS = "com.docker.volume.anonymous"
@@ -57,7 +57,12 @@ class Volumes:
         self._files = files
         self._folder = folder
         self._lock = threading.Lock()
-        self._known = {volume.name: volume for volume in map(self._read, folder.iterdir())}
+        self._known: dict[str, Volume] = {}
+        for place in folder.iterdir():
+            if unfinished(place, "volume.json", "_data"):
+                files.discard(place)
+            else:
+                self._known[place.name] = self._read(place)
 
     def _read(self, place: Path) -> Volume:
         record = read_json(place / "volume.json")
@@ -93,9 +98,7 @@ class Volumes:
         with self._files.making() as made:
             (made / "_data").mkdir(0o755)
             (made / "_data").chmod(0o755)
-            write_synced(made / "volume.json", json.dumps(record).encode())
-            sync_directory(made)
-            self._files.publish(made, volume.path.parent)
+            self._files.publish_small(made, volume.path.parent, "volume.json", json.dumps(record).encode())
 
     def find(self, name: str) -> Volume | None:
         return self._known.get(name)
