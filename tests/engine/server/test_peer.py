@@ -72,7 +72,7 @@ def test_only_the_socket_that_was_bound_is_removed(folder: Path) -> None:
 def test_another_user_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     with Loop([]) as loop:
         with Client(loop.socket) as client:
-            assert client.ask("GET", "/_ping").status == 501
+            assert client.ask("GET", "/_ping").status == 404
         monkeypatch.setattr(peer, "uid_of", lambda _: 12345)
         with Client(loop.socket) as client:
             answer = client.ask("GET", "/_ping")
