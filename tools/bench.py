@@ -29,6 +29,11 @@ from docker.models.containers import Container
 
 BUSYBOX, DEBIAN, POSTGRES = "busybox:1.37", "debian:13-slim", "postgres:17"
 LABEL = "org.voldemo.bench"
+PG_ROUNDS = 7
+CHROOT = (
+    *("unshare", "--mount", "bash", "-c"),
+    'mount --rbind /dev "$0/dev" && exec chroot --userspec=postgres "$0" sh -c "$1"',
+)
 LABELS = {LABEL: "1"}
 STAY = ["sh", "-c", "trap 'exit 0' TERM; sleep 86400 & wait"]
 CREDENTIALS = struct.Struct("=iii")
@@ -39,12 +44,12 @@ my $d = shift; mkdir $d; for (1..3000) { open my $f, ">", "$d/$_" or die; print 
 my $t = now; for (1..20000) { stat "$d/1" or die } printf "%.9f ", (now() - $t) / 20000;
 $t = now; system "find $d -type f -size +0 > /dev/null"; printf "%.6f\n", now() - $t;
 """
-PGBENCH = """set -e; export PATH=$(echo /usr/lib/postgresql/*/bin):$PATH PGHOST=/tmp; D=$(mktemp -d /tmp/pg.XXXXXX)
-initdb -D $D/data -A trust -U postgres > $D/log 2>&1
-pg_ctl -D $D/data -w -o "-c listen_addresses= -c unix_socket_directories=/tmp -p 5499" -l $D/log start > /dev/null
-pgbench -q -i -s 5 -p 5499 -U postgres postgres > $D/log 2>&1
-pgbench -S -c 2 -T 8 -p 5499 -U postgres postgres 2>&1 | sed -n 's/^tps = \\([0-9.]*\\).*/\\1/p'
-pg_ctl -D $D/data -m fast stop > /dev/null; rm -rf $D"""
+PG = "export PATH=$(echo /usr/lib/postgresql/*/bin):$PATH PGHOST=%s PGPORT=5499 PGUSER=postgres; "
+PG_START = """set -e; initdb -D /tmp/pg -A trust > /tmp/pg.log 2>&1
+pg_ctl -D /tmp/pg -w -o "-c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -p 5499" -l /tmp/pg.log start
+pgbench -q -i -s 5 postgres 2>&1"""
+PG_ROUND = "pgbench -S -c 2 -T 4 postgres 2>&1 | sed -n 's/^tps = \\([0-9.]*\\).*/\\1/p'"
+PG_STOP = "[ ! -e /tmp/pg/postmaster.pid ] || pg_ctl -D /tmp/pg -m fast -w stop"
 
 
 @dataclass(frozen=True)
@@ -246,33 +251,52 @@ def path_calls(engines: list[Engine], options: argparse.Namespace) -> None:
 
 
 def postgres(engines: list[Engine], options: argparse.Namespace) -> None:
-    """The image's own programs, in the engine and, below a chroot, without one."""
-    ours = engines[1].client
-    if os.geteuid() != 0 or not ours.images.list(POSTGRES):
+    """The image's own programs, both servers at once: in the engine and, below a chroot, without one."""
+    ours = engines[1]
+    if os.geteuid() != 0 or not ours.client.images.list(POSTGRES):
         print(f"pgbench: skipped, it needs root and {POSTGRES}")
         return
-    options_ = {"remove": True, "labels": LABELS, "network_mode": "none", "entrypoint": [], "user": "postgres"}
+    with running(ours, POSTGRES, entrypoint=[], user="postgres") as inside, unpacked(inside) as root:
+
+        def native(script: str, host: str = "/tmp") -> str:
+            return output(*CHROOT, root, PG % host + script)
+
+        def embedded(script: str, host: str = "/tmp") -> str:
+            code, said = inside.exec_run(["sh", "-c", PG % host + script])
+            assert code == 0, said
+            return said.decode()
+
+        both = (native, embedded)
+        try:
+            for run in both:
+                run(PG_START)
+            for host in ("/tmp", "127.0.0.1"):
+                taken = [[float(run(PG_ROUND, host)) for run in both] for _ in range(PG_ROUNDS + 1)][1:]
+                compared(f"pgbench -S, {host}", *(statistics.median(each) for each in zip(*taken, strict=True)))
+        finally:
+            for run in both:
+                run(PG_STOP)
+
+
+def compared(what: str, native: float, embedded: float) -> None:
+    ratio = embedded / native
+    verdict = "ok" if ratio >= 0.8 else "NOT KEPT"
+    print(f"{what}: embedded {embedded:,.0f} tps, native {native:,.0f} tps, ratio {ratio:.2f}  ≥ 0.8  {verdict}")
+
+
+@contextmanager
+def unpacked(container: Container) -> Iterator[str]:
+    """What the container has, as a folder of the machine's."""
     with tempfile.TemporaryDirectory(prefix="voldemo-bench-", dir="/var/tmp") as root:
-        container = ours.containers.create(POSTGRES, "true", labels=LABELS)
         with subprocess.Popen(["tar", "-C", root, "-xp"], stdin=subprocess.PIPE) as unpacker:
             for chunk in container.export():
                 unpacker.stdin.write(chunk)
             unpacker.stdin.close()
-        container.remove(v=True)
+        if unpacker.returncode:
+            raise subprocess.CalledProcessError(unpacker.returncode, unpacker.args)
         Path(root).chmod(0o755)
         Path(root, "tmp").chmod(0o1777)
-        entering = [
-            "unshare",
-            "--mount",
-            "bash",
-            "-c",
-            'mount --rbind /dev "$0/dev" && exec chroot --userspec=postgres "$0" sh -c "$1"',
-        ]
-        native = float(output(*entering, root, PGBENCH))
-    inside = float(ours.containers.run(POSTGRES, ["sh", "-c", PGBENCH], **options_))
-    ratio = inside / native
-    verdict = "ok" if ratio >= 0.8 else "NOT KEPT"
-    print(f"pgbench -S: embedded {inside:,.0f} tps, native {native:,.0f} tps, ratio {ratio:.2f}  ≥ 0.8  {verdict}")
+        yield root
 
 
 def output(*command: str) -> str:

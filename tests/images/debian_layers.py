@@ -200,8 +200,10 @@ class BaseLayer:
                 layer.add(name, tarfile.DIRTYPE, mode)
             for name in LINKS_INTO_USR:
                 layer.add(name, tarfile.SYMTYPE, target=f"usr/{name}")
+            self.present.update(LINKS)  # a package may have a directory in the place of one
             for deb in debs:
                 layer.add_package(deb)
+            self.present.difference_update(LINKS)
             for name, target in LINKS.items():
                 layer.add(name, tarfile.SYMTYPE, target=target)
         apt.note_installed(debs)
