@@ -13,7 +13,7 @@ UV := $(shell uv --version 2>/dev/null)
 PYTHON ?= $(if $(UV),'>=3.11',python3)
 INSTALL := $(if $(UV),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
 BASH_SCRIPTS := .ci/run tools/docker-engine tools/test-needs binder/postBuild binder/start tests/binder/check
-PYTHON_SCRIPTS := tools/with-engine tests/images/build tests/binder/pod
+PYTHON_SCRIPTS := tools/with-engine tests/images/build $(addprefix tests/binder/,pod serves solved transcript)
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12

@@ -11,6 +11,7 @@ import pytest
 from cells import ROOT, build
 
 from voldemo import checks, exercises, images
+from voldemo.words import LANGUAGES, say
 
 READMES = ["README.md", "README.ko.md"]
 SOURCES = {source.stem: source.read_text(encoding="utf-8") for source in build.sources()}
@@ -38,6 +39,17 @@ def test_every_make_verb_is_named(readme):
     verbs = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert {"lab", "test"} < set(verbs)
     assert [verb for verb in verbs if f"`{verb}`" not in readme and f"make {verb}" not in readme] == []
+
+
+def test_both_show_the_same_commands(monkeypatch):
+    """tests/binder/check types those of README.md, and compares what is said."""
+    shown = []
+    for name, tongue in zip(READMES, LANGUAGES, strict=True):
+        blocks = re.findall(r"^```console\n(.*?)^```$", (ROOT / name).read_text(encoding="utf-8"), flags=re.M | re.S)
+        monkeypatch.setenv("VOLDEMO_LANG", tongue)
+        assert blocks[-1].splitlines()[-1] == say("embedded.stopped", pid="…")
+        shown.append("".join(blocks[1:]).splitlines()[:-1])
+    assert shown[0] == shown[1]
 
 
 def test_every_command_and_its_options_are_named(readme, capsys):
