@@ -1,13 +1,15 @@
 """What a learner sees in a cell when something fails: one line. In IPython itself, and in a real kernel."""
 
+import pandas as pd
 import pytest
 from cells import new_shell
 from docker import DockerClient
 from docker.errors import APIError
+from IPython import get_ipython
 from jupyter_client.manager import KernelManager
 
 from voldemo import notebook, sandbox
-from voldemo.engines import url
+from voldemo.engines import describe, measured, url
 from voldemo.errors import reason
 from voldemo.sandbox import Sandbox, things
 from voldemo.words import say
@@ -33,6 +35,15 @@ def cell(capsys, monkeypatch):
 def test_outside_a_notebook_nothing_happens(monkeypatch):
     monkeypatch.setattr(notebook, "get_ipython", lambda: None)
     assert notebook.prepare() is None
+
+
+def test_a_table_is_shown_in_full_and_says_which_engine_it_is_from(cell, client):
+    cell("")
+    long = "sentence" * 20
+    page, _ = get_ipython().display_formatter.format(measured(client, [{"a": long}]))
+    assert long in page["text/html"]
+    assert str(describe(client)) in page["text/html"]
+    assert "<p" not in get_ipython().display_formatter.format(pd.DataFrame([{"a": 1}]))[0]["text/html"]
 
 
 def test_dockers_own_answer_is_one_line_with_its_status(cell, client):

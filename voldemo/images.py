@@ -14,6 +14,7 @@ from docker import DockerClient
 from docker.auth import INDEX_NAME
 from docker.errors import APIError, ImageNotFound
 
+from voldemo.engines import measured
 from voldemo.errors import reason
 from voldemo.words import Sentence
 
@@ -35,7 +36,7 @@ def status(client: DockerClient) -> pd.DataFrame:
         except ImageNotFound:
             size = None
         rows.append({"image": image, "present": size is not None, "bytes": size})
-    return pd.DataFrame(rows).astype({"bytes": "Int64"})
+    return measured(client, pd.DataFrame(rows).astype({"bytes": "Int64"}))
 
 
 def missing(client: DockerClient) -> list[str]:

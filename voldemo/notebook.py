@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from html import escape
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from docker.errors import APIError
 from IPython import get_ipython
@@ -11,11 +13,29 @@ from IPython.core.interactiveshell import InteractiveShell
 from voldemo.errors import LESSON, explain, reason
 from voldemo.words import say
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+CAPTION = "color: gray; font-size: smaller; margin: 0.2em 0"
+
 
 def prepare() -> None:
-    """Show Docker's failures in one line from now on, in this kernel. Does nothing outside IPython."""
+    """From now on, in this kernel: Docker's failures in one line, frames in full. Does nothing outside IPython."""
     if shell := get_ipython():
+        import pandas as pd  # not in each kernel's start: it takes a second
+
         load_ipython_extension(shell)
+        shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, table)
+
+
+def table(frame: pd.DataFrame) -> str:
+    """A frame as a page shows it: no text cut short, and below it the engine that its numbers came from."""
+    import pandas as pd
+
+    with pd.option_context("display.max_colwidth", None):
+        page = frame._repr_html_()
+    engine = frame.attrs.get("engine")
+    return f'{page}<p style="{CAPTION}">{escape(engine)}</p>' if page and engine else page
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
