@@ -23,7 +23,6 @@ def box(module_lab):
 @pytest.mark.parametrize("case", CASES)
 def test_a_program_says_what_it_should(box, place, case):
     needs, script, says = CASES[case].values()
-    if not Path("/usr/bin", needs).exists():
-        pytest.skip(f"this host has no {needs}")
+    assert Path("/usr/bin", needs).exists(), f"this host has no {needs}: run tools/test-needs"
     folder = f"{place}/{case.replace(' ', '-')}"
     assert sh(box, f"mkdir -p {folder}; cd {folder}\n{script}") == says.strip()
