@@ -25,6 +25,7 @@ class Mount(NamedTuple):
     source: str
     kind: str = "volume"
     read_only: bool = False
+    within: str = ""
 
 
 class Root:
@@ -177,8 +178,9 @@ def test_a_copy_that_says_the_same_is_no_change_but_costs(rooted):
 def test_a_directory_made_anew_hides_what_was_in_it(rooted):
     root = rooted(BASE)
     root.complete("/")
-    os.rmdir(root.look("/data/sub"))
-    os.rmdir(root.look("/data"))
+    root.look("/data/sub")
+    os.rmdir(root.upper + b"/data/sub")
+    os.rmdir(root.upper + b"/data")
     os.mkdir(root.upper + b"/data")
     nodes.give(root.upper + b"/data", 0, 0, 0o755, nodes.COMPLETE)
     assert root.union.list("/data") == []

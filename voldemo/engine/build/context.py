@@ -43,7 +43,7 @@ class Context:
         for found in reversed([*self.files.walk("/")]) if rules else ():
             path = os.fsdecode(b"/".join(found.parts))
             if found.parts and ignore.is_ignored(path, rules):
-                remove(found.real, found.is_dir)
+                remove(found.entry, found.is_dir)
 
     def new_upper(self) -> Path:
         self._uppers += 1
@@ -55,9 +55,9 @@ class Context:
         shutil.rmtree(self.folder)
 
 
-def remove(real: bytes, directory: bool) -> None:
+def remove(entry: bytes, directory: bool) -> None:
     """A directory that still holds something wanted stays."""
     if not directory:
-        os.unlink(real)
-    elif not os.listdir(real):
-        os.rmdir(real)
+        os.unlink(entry)
+    elif not os.listdir(entry):
+        os.rmdir(entry)

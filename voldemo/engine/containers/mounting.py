@@ -77,10 +77,11 @@ class Mounter:
         match volume.kind:
             case "plain":
                 source = below(volume.path, point.subpath)
-                return Mount(point.destination, source, "volume", read_only)
+                return Mount(point.destination, source, "volume", read_only, within=base(volume.path, point))
             case "bind":
                 read_only = read_only or "ro" in volume.mount_options
-                return Mount(point.destination, below(device(volume), point.subpath), "bind", read_only)
+                source = below(device(volume), point.subpath)
+                return Mount(point.destination, source, "bind", read_only, within=base(device(volume), point))
             case "tmpfs":
                 return self._tmpfs_volume(record, point, volume)
             case _:
@@ -94,7 +95,8 @@ class Mounter:
         place = self.folders.make(VOLUME_PREFIX + volume.name, options, DEFAULT_MODE)
         self._users.setdefault(volume.name, set()).add(record.id)
         read_only = options.read_only or not point.writable
-        return Mount(point.destination, below(place, point.subpath), "tmpfs", read_only, options.size, options.no_exec)
+        source, within = below(place, point.subpath), base(place, point)
+        return Mount(point.destination, source, "tmpfs", read_only, options.size, options.no_exec, within)
 
     def _image(self, record: Record, point: MountPoint) -> Mount:
         image = self.store.images.get(point.source or point.name)
@@ -110,6 +112,11 @@ class Mounter:
             if not self._users[name]:
                 del self._users[name]
                 self.folders.remove(VOLUME_PREFIX + name)
+
+
+def base(place: Path, point: MountPoint) -> str:
+    """What a part of a volume has to be in, still when it is mounted."""
+    return str(place) if point.subpath else ""
 
 
 def bind_source(point: MountPoint) -> str:

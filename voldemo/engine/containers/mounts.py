@@ -140,7 +140,7 @@ def fill(root: Union, volume: Volume, point: MountPoint) -> None:
     except EngineError:  # what is not there cannot be mounted, and start says so
         return
     if place.is_dir():
-        root.copy_into(place, point.destination)
+        root.copy_into(place, point.destination, str(volume.path))
 
 
 def undo(plan: Plan, removed: Callable[[Volume], None]) -> None:

@@ -27,6 +27,15 @@ def path_of(task: Task, descriptor: int) -> bytes:
     return b"/proc/%d/fd/%d" % (task.pid, signed(descriptor))
 
 
+def about(task: Task, descriptor: int) -> list[bytes]:
+    """The lines of its fdinfo; none when it is not open."""
+    try:
+        with open(b"/proc/%d/fdinfo/%d" % (task.pid, signed(descriptor)), "rb", buffering=0) as file:  # noqa: PTH123
+            return file.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
 def text_of(path: bytes) -> bytes:
     try:
         return os.readlink(path)
@@ -98,7 +107,7 @@ def mount_of(task: Task, path: bytes) -> MountPoint | None:
 
 def named(task: Task, descriptor: int) -> Found:
     """For a change through a descriptor: the name the file has in the tree; without one, the open file itself."""
-    path = path_of(task, descriptor)
+    path = _pinned(task, descriptor)
     text = text_of(path)
     mapped = task.world.reverse.find(text)
     mode = raw.stat(AT_FDCWD, path, 0)
@@ -112,6 +121,13 @@ def named(task: Task, descriptor: int) -> Found:
         if found is not None and found.mode and raw.stat(found.at, found.name) and raw.identity() == identity:
             return found
     return _nameless(task, path, mode, mapped[1] if mapped else None)
+
+
+def _pinned(task: Task, descriptor: int) -> bytes:
+    try:
+        return b"/proc/" + task.pin(path_of(task, descriptor)[6:], task.world.special.proc.at)
+    except FileNotFoundError:
+        raise fail(errno.EBADF) from None
 
 
 def _nameless(task: Task, path: bytes, mode: int, mount: MountPoint | None) -> Found:

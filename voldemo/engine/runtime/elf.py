@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from struct import error as StructError
-from struct import pack_into, unpack_from
+from struct import pack, unpack_from
 from typing import NamedTuple
 
 from voldemo.engine.runtime.raw import fail
@@ -60,18 +61,12 @@ def _elf(descriptor: int, start: bytes) -> Image:
     return Image("static")
 
 
-def with_interpreter(descriptor: int, image: Image, path: bytes) -> bytearray:
-    """The whole program, asking for the loader at `path`: its name goes to the end, where nothing is."""
-    size = os.fstat(descriptor).st_size
-    content = bytearray()
-    while len(content) < size:
-        part = os.pread(descriptor, 1 << 20, len(content))
-        if not part:
-            break
-        content += part
+def set_interpreter(descriptor: int, image: Image, path: bytes) -> None:
+    """Let a copy of the program ask for the loader at `path`: its name goes to the end, where nothing is."""
+    end = os.fstat(descriptor).st_size
     name = path + b"\0"
-    if image.header + 56 > len(content):
-        raise fail(8)
-    pack_into("<Q", content, image.header + 8, len(content))
-    pack_into("<QQ", content, image.header + 32, len(name), len(name))
-    return content + name
+    if image.header + 56 > end:
+        raise fail(errno.ENOEXEC)
+    os.pwrite(descriptor, name, end)
+    os.pwrite(descriptor, pack("<Q", end), image.header + 8)
+    os.pwrite(descriptor, pack("<QQ", len(name), len(name)), image.header + 32)

@@ -201,7 +201,7 @@ class Events:
         task.close_memory()
         task.executing = None
         task.program, task.credential, task.space = program, credential, Space()
-        task.keep_capabilities = False
+        task.keep_capabilities = task.unborn = False
         everything = DOCKER_CAPABILITIES if credential.uid == 0 else 0
         task.capabilities = (everything, everything, 0)
         self.executed.add(task.pid)

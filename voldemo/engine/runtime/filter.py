@@ -24,13 +24,14 @@ CLONE_REFUSED = 0x00800000 | 0x00020000 | 0x7E000000  # UNTRACED, and every name
 NEW_LISTENER = 8  # a listener of its own could answer "go on" in our place
 FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink
 PRCTL_TRACED = (4, 7, 8, 23, 24, 27, 28, 47)  # dumpable, keepcaps, bounding set, securebits, ambient set
-PRCTL_REFUSED = (35, 0x59616D61)  # PR_SET_MM, PR_SET_PTRACER
+PRCTL_REFUSED = (35, 62, 0x59616D61)  # PR_SET_MM, PR_SCHED_CORE (of any process of this user), PR_SET_PTRACER
 IOCTL_REFUSED = (0x5412, 0x541C, 0x541D, 0x8901, 0x8902)  # TIOCSTI, TIOCLINUX, TIOCCONS, FIOSETOWN, SIOCSPGRP
 TIOCGPTN = 0x80045430
 IOCTL_FILES = (0x94, 0x66, 0x58, 0x76)  # flags, versions, snapshots: changes that need no descriptor open for writing
 IOCTL_GETFLAGS = 0x80086601
 IOCTL_CLONE = (0x40049409, 0x4020940D)  # FICLONE, FICLONERANGE: the target has to be open for writing
-F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15
+F_SETOWN, F_SETOWN_EX = 8, 15
+F_SETLEASE = 1024  # on a layer's file it would make other containers wait, or the engine
 SO_PEERCRED = (1, 17)
 
 
@@ -97,7 +98,7 @@ def _by_arguments(quota: bool) -> dict[str, Block]:
         "mremap": [*_if_scratch(0), *_if_bits(3, MREMAP_FIXED, _if_scratch(4)), allow],
         "shmat": [*_if_bits(2, SHM_REMAP, [no]), trace],
         "ioctl": _ioctl(quota),
-        "fcntl": [*_if_equal(1, (F_SETOWN_EX,), no), *_if_equal(1, (F_SETOWN,), trace), allow],
+        "fcntl": [*_if_equal(1, (F_SETOWN_EX, F_SETLEASE), no), *_if_equal(1, (F_SETOWN,), trace), allow],
         "sendto": [_low(4), (_EQUAL, 0, 3, 0), _high(4), (_EQUAL, 0, 1, 0), allow, trace],
         "getsockopt": [_low(1), (_EQUAL, 0, 3, level), _low(2), (_EQUAL, 0, 1, option), trace, allow],
         "socket": [*_if_equal(0, FAMILIES, allow), _deny(errno.EAFNOSUPPORT)],

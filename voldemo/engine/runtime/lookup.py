@@ -18,8 +18,11 @@ from voldemo.engine.runtime.world import World
 def locate(world: World, credential: Credential, program: Program) -> tuple[bytes, bytes]:
     """The path to execute, and the canonical working directory."""
     outsider = Task(world, world.init, credential, Place(b"", 0), Space())
-    cwd = _directory(outsider, os.fsencode(program.cwd or "/"))
-    return _program(outsider, cwd, program), cwd
+    try:
+        cwd = _directory(outsider, os.fsencode(program.cwd or "/"))
+        return _program(outsider, cwd, program), cwd
+    finally:
+        outsider.release()
 
 
 def _directory(task: Task, path: bytes) -> bytes:

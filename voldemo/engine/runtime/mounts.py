@@ -27,6 +27,7 @@ class MountPoint:
     size: int = 0
     label: bytes = b""
     no_exec: bool = False
+    within: bytes = b""
     number: int = 0
     at: int = -1  # the root of the mount, a file for some binds
     directory: Directory | None = None
@@ -46,12 +47,21 @@ class MountPoint:
     def open(self) -> None:
         """The host's path is followed once, here; from now on the mount is this descriptor."""
         self.at = os.open(self.source, os.O_PATH | os.O_CLOEXEC)
+        if self.within:
+            self._check_place()
         status = os.fstat(self.at)
         self.quota = Quota(self.at, self.size) if self.size else None
         self.real_device = (os.major(status.st_dev), os.minor(status.st_dev))
         if stat.S_ISDIR(status.st_mode):
             self.directory = Directory(self.at, self.target, self)
             self.directory.identity = (status.st_dev, status.st_ino)
+
+    def _check_place(self) -> None:
+        """Of what is open now, for another container may change links and directories of a volume any moment."""
+        self.source = os.readlink(raw.path_of(self.at, b""))
+        base = os.path.realpath(self.within)
+        if self.source != base and not self.source.startswith(base + b"/"):
+            raise OSError(errno.EXDEV, "path escapes the volume", os.fsdecode(self.within))
 
     def writable(self) -> None:
         if self.read_only:

@@ -30,7 +30,7 @@ LET_THROUGH = {
     "pipe2": 293, "inotify_init1": 294, "preadv": 295, "pwritev": 296, "recvmmsg": 299, "syncfs": 306, "getcpu": 309,
     "sched_getattr": 315, "getrandom": 318, "memfd_create": 319, "membarrier": 324, "mlock2": 325,
     "copy_file_range": 326, "preadv2": 327, "pwritev2": 328, "pkey_alloc": 330, "pkey_free": 331,
-    "io_pgetevents": 333, "rseq": 334, "pidfd_send_signal": 424, "close_range": 436, "epoll_pwait2": 441,
+    "io_pgetevents": 333, "rseq": 334, "close_range": 436, "epoll_pwait2": 441,
     "memfd_secret": 447, "futex_waitv": 449, "set_mempolicy_home_node": 450, "cachestat": 451, "futex_wake": 454,
     "futex_wait": 455, "futex_requeue": 456,
 }
@@ -54,8 +54,8 @@ EMULATED = {
     "mkdirat": 258, "mknodat": 259, "fchownat": 260, "futimesat": 261, "newfstatat": 262, "unlinkat": 263,
     "renameat": 264, "linkat": 265, "symlinkat": 266, "readlinkat": 267, "fchmodat": 268, "faccessat": 269,
     "shmdt": 67, "get_robust_list": 274, "utimensat": 280, "rt_tgsigqueueinfo": 297, "prlimit64": 302,
-    "sendmmsg": 307, "sched_setattr": 314, "renameat2": 316, "statx": 332, "pidfd_open": 434, "faccessat2": 439,
-    "fchmodat2": 452,
+    "sendmmsg": 307, "sched_setattr": 314, "renameat2": 316, "statx": 332, "pidfd_send_signal": 424, "pidfd_open": 434,
+    "faccessat2": 439, "fchmodat2": 452,
 }
 REFUSED = {
     errno.EPERM: {

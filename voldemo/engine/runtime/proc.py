@@ -143,8 +143,9 @@ class Proc:
             return False
         return there.mode != 0 and raw.stat(there.at, there.name) != 0 and raw.identity() == held
 
-    def magic(self, found: Found) -> Found:
+    def magic(self, task: Task, found: Found) -> Found:
         """Such a thing may be used again as far as it leads nowhere its holder could not go."""
+        found.name = task.pin(found.name, self.at)
         text = os.fsencode(os.readlink(found.name, dir_fd=self.at))
         mode = raw.stat(self.at, found.name, 0)
         mapped = self.world.reverse.find(text)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import errno
 import os
+from struct import unpack_from
 from typing import TYPE_CHECKING
 
 from voldemo.engine import nodes
-from voldemo.engine.runtime import elf
+from voldemo.engine.runtime import elf, raw
 from voldemo.engine.runtime.raw import fail
 
 if TYPE_CHECKING:
     from voldemo.engine.runtime.elf import Image
 
 Identity = tuple[int, int, int, int, int]  # device, inode, size, mtime, ctime
+HOST_LOADER = b"/lib64/ld-linux-x86-64.so.2"
 _CHUNK = 1 << 20
+_BIRTH_TIME, _BIRTH_AT = 0x800, 80  # STATX_BTIME, and where it is in struct statx
 
 
 def identity(descriptor: int) -> Identity:
@@ -26,9 +29,20 @@ def identity(descriptor: int) -> Identity:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _stable(key: Identity, layer: bool) -> tuple[int, ...]:
-    """Linking a layer's file changes its ctime, and nothing else ever does."""
-    return key[:4] if layer else key
+def _stable(descriptor: int, layer: bool) -> tuple[int, ...]:
+    """Linking a layer's file changes its ctime, and nothing else ever does. The birth says which file has an inode's
+    number: a layer removed makes room for another, of the same size and time if somebody wants so."""
+    key = identity(descriptor)
+    if not layer:
+        return key
+    try:
+        raw.statx(descriptor, b"", raw.EMPTY_PATH, _BIRTH_TIME)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        return key
+    known, seconds, nanoseconds = unpack_from("<I", raw.STAT)[0], *unpack_from("<qI", raw.STAT, _BIRTH_AT)
+    return (*key[:4], seconds, nanoseconds) if known & _BIRTH_TIME else key
 
 
 class Programs:
@@ -55,7 +69,7 @@ class Programs:
     def entry(self, descriptor: int, image: Image, name: bytes, loader: int | None) -> bytes:
         """Where the program is in the cache, relative to its folder. `loader`: the container's, None if static."""
         layer = self.is_layers(descriptor)
-        key = _stable(identity(descriptor), layer)
+        key = _stable(descriptor, layer)
         loader_name = b""
         if loader is not None and not self._is_hosts(image.interpreter, loader):
             loader_name = self._loader(loader)
@@ -98,10 +112,9 @@ class Programs:
         temporary = target + b".%d" % os.getpid()
         fresh = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700)
         try:
+            _copy_all(descriptor, fresh)
             if loader:
-                _write_all(fresh, elf.with_interpreter(descriptor, image, self.folder + b"/" + loader))
-            else:
-                _copy_all(descriptor, fresh)
+                elf.set_interpreter(fresh, image, self.folder + b"/" + loader)
             self._check(fresh, image, loader)
             os.fchmod(fresh, 0o755)
         finally:
@@ -118,7 +131,7 @@ class Programs:
 
     def _loader(self, descriptor: int) -> bytes:
         layer = self.is_layers(descriptor)
-        name = b"ld-" + b"-".join(b"%x" % part for part in _stable(identity(descriptor), layer))
+        name = b"ld-" + b"-".join(b"%x" % part for part in _stable(descriptor, layer))
         if name not in self._there and not self._exists(name):
             path = self.folder + b"/" + name
             runnable = os.fstat(descriptor).st_mode & 0o100
@@ -128,7 +141,10 @@ class Programs:
         return name
 
     def _is_hosts(self, path: bytes, descriptor: int) -> bool:
-        """Is the host's file at that path byte for byte the container's loader? Then the program can stay as it is."""
+        """Is the host's loader byte for byte the container's? Then the program can stay as it is. The path is one the
+        kernel takes for the host's, so no other will do: a program may ask for any."""
+        if path != HOST_LOADER:
+            return False
         key = identity(descriptor)
         if key not in self._same:
             self._same[key] = _equal(path, descriptor)
@@ -171,12 +187,6 @@ def _copy_all(source: int, target: int) -> None:
         if not sent:
             break
         offset += sent
-
-
-def _write_all(descriptor: int, content: bytearray) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def trim(folder: bytes, most: int) -> None:

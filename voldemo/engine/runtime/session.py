@@ -24,11 +24,11 @@ def grants(spec: Spec, exe_cache: str) -> list[tuple[bytes, int]]:
     given = [*((path, landlock.WHOLE) for path in own), ("/proc", _PROC_RIGHTS)]
     given += [(layer, landlock.LINKABLE) for layer in spec.layers]
     for mount in spec.mounts:
-        given.append((mount.source, landlock.READ if mount.read_only else landlock.WHOLE))
+        given.append((mount.within or mount.source, landlock.READ if mount.read_only else landlock.WHOLE))
     given += [(f"/dev/{name}", landlock.DEVICE) for name in _DEVICES]
     given += [("/dev", landlock.READ_DIR), ("/sys", landlock.READ_FILE | landlock.READ_DIR)]
     given += [(str(path), landlock.READ) for path in (Path(os.__file__).parent, _PACKAGE, _HOST_LOADER)]
-    must_exist = {*own, *spec.layers, *(mount.source for mount in spec.mounts)}
+    must_exist = {*own, *spec.layers, *(mount.within or mount.source for mount in spec.mounts)}
     return [(os.fsencode(path), rights) for path, rights in given if path in must_exist or os.path.lexists(path)]
 
 

@@ -15,6 +15,7 @@ class Mount:
     read_only: bool = False
     size: int = 0  # bytes a tmpfs may hold; 0: no limit
     no_exec: bool = False
+    within: str = ""  # the source has to be in there, whatever links say when it is mounted; "": no matter
     label: str = ""  # what `mount` and `df` show as its device, when not the usual for its kind
 
 

@@ -108,8 +108,18 @@ def _arrange(stdio: tuple[int, int, int], report: int) -> None:
 
 
 LIMITS: dict[int, tuple[int, int]] = {resource.RLIMIT_NOFILE: resource.getrlimit(resource.RLIMIT_NOFILE)}
+_NO_DUMP = 1  # less than any file of the kernel's could be; and for a program that takes dumps it means "none", 0 not
 
 
 def _restore_limits() -> None:
     for what, limits in LIMITS.items():
         resource.setrlimit(what, limits)
+    _leave_no_core()
+
+
+def _leave_no_core() -> None:
+    """The kernel would write it by the host's paths, through a mount that is read-only here, or give it to a program
+    of the host's."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    most = _NO_DUMP if most == resource.RLIM_INFINITY else min(_NO_DUMP, most)
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))

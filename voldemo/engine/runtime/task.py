@@ -36,6 +36,7 @@ class Task:
         "program",
         "space",
         "new",
+        "unborn",
         "restore",
         "at_exit",
         "held",
@@ -54,6 +55,7 @@ class Task:
         self.keep_capabilities = False
         self.program = b"/"
         self.new = True  # its first stop has not been seen
+        self.unborn = False  # still a copy of the tracer, with its memory and its files
         self.restore: list[tuple[int, int]] = []
         self.at_exit: Callable[[Task, int], int | None] | None = None
         self.held: list[int] = []  # descriptors the kernel needs until the call is over
@@ -78,6 +80,12 @@ class Task:
         address = self.space.place(self, data)
         self.argument(index, address)
         return address
+
+    def pin(self, name: bytes, at: int) -> bytes:
+        """What a number of an open file stands for now, kept until the call is over: a thread may give the number to
+        another file. The name below /proc it has from now on; it still begins with whose it is."""
+        self.held.append(os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=at))
+        return b"%s/../self/fd/%d" % (name.split(b"/", 1)[0], self.held[-1])
 
     def hold(self, descriptor: int) -> bytes:
         """Keep a descriptor until the call has run; the path by which the kernel finds it for this process."""

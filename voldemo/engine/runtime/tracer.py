@@ -49,7 +49,7 @@ class Tracer:
         first = not self.world.init
         child = Child(program, path, stdio, self.filter, subreaper=first and not self.spec.init)
         task = Task(self.world, child.pid, credential, Place(cwd, self.spec.umask), Space())
-        task.new = False
+        task.new, task.unborn = False, True
         self.world.tasks[child.pid] = task
         if first:
             self.world.init = child.pid

@@ -59,7 +59,7 @@ def _folders(view: View, exclude: frozenset[Parts]) -> Iterator[list[Found]]:
 
 
 def _own_names(folder: Found) -> list[bytes]:
-    return sorted(name for name in listed(folder.real) if not name.startswith(WHITEOUT))
+    return sorted(name for name in listed(folder) if not name.startswith(WHITEOUT))
 
 
 def _inside(view: View, folder: Found, exclude: frozenset[Parts]) -> Iterator[Difference]:
@@ -101,7 +101,7 @@ def changes(view: View, exclude: frozenset[Parts] = frozenset()) -> list[Change]
 
 
 def size_rw(view: View) -> int:
-    """Bytes of the container's own files, as Docker counts: hard links once, what is only shared with a layer not."""
+    """Bytes of the container's own files, as Docker counts: hard links once, not what is the engine's or a layer's."""
     sizes: dict[int, int] = {}
     for trail in _folders(view, frozenset()):
         folder = trail[-1]
@@ -114,7 +114,7 @@ def size_rw(view: View) -> int:
 
 def _shared(found: Found, lower: Found | None) -> bool:
     if lower is None:
-        return False
+        return found.parts in OWN
     if found.is_link:
         return lower.is_link and os.readlink(lower.real) == found.link
     return (found.stat.st_ino, found.stat.st_dev) == (lower.stat.st_ino, lower.stat.st_dev)

@@ -17,8 +17,9 @@ from voldemo.engine import nodes
 from voldemo.engine.nodes import LAYER, WHITEOUT
 from voldemo.engine.store import tars
 from voldemo.engine.store.changes import differences
-from voldemo.engine.store.copies import PIECE, READ, copy_file, copy_special
+from voldemo.engine.store.copies import NEW, PIECE, READ, copy_file, copy_special
 from voldemo.engine.store.files import room
+from voldemo.engine.store.pins import Folder, Root
 from voldemo.engine.store.tarheader import BLOCK, Member
 from voldemo.engine.store.tarsplit import Skeleton
 from voldemo.engine.store.view import Found, Parts, View, describe, split
@@ -35,41 +36,62 @@ def make_layer(
         return _write_tar(made, tree)
 
 
+class _Target:
+    """The new tree. What was a link when its name was listed may have been a directory when its content was: no path
+    through a name that has been made here is followed."""
+
+    def __init__(self, tree: bytes) -> None:
+        self._folders: dict[Parts, Folder] = {(): Root(tree)}
+
+    def folder(self, parts: Parts) -> Folder:
+        found = self._folders.get(parts)
+        if found is None:
+            found = self._folders[parts] = self.folder(parts[:-1]).enter(parts[-1])
+        return found
+
+    def place(self, parts: Parts) -> bytes:
+        return self.folder(parts[:-1]).path + b"/" + parts[-1]
+
+
 def _fill(tree: bytes, view: View, exclude: frozenset[Parts], link: bool) -> None:
-    copied: dict[int, bytes] = {}
-    folders: list[tuple[bytes, int]] = []
+    target = _Target(tree)
+    copied: dict[int, Parts] = {}
+    folders: list[tuple[Parts, int]] = []
     for item in differences(view, exclude):
-        place = b"/".join((tree, *item.parts))
-        if item.found is None:
-            _whiteout(b"/".join((tree, *item.parts[:-1], WHITEOUT + item.parts[-1])))
-        elif item.found.is_dir:
-            os.mkdir(place, 0o700)
-            nodes.give(place, item.found.uid, item.found.gid, item.found.mode)
-            folders.append((place, item.found.mtime_ns))
-        else:
-            with suppress(FileNotFoundError):  # gone since it was listed: something runs there
-                _put(item.found, place, copied, link)
-    for place, mtime in reversed(folders):
-        os.utime(place, ns=(mtime, mtime))
+        with suppress(FileNotFoundError):  # gone since it was listed: something runs there
+            if item.found is None:
+                _whiteout(target.place((*item.parts[:-1], WHITEOUT + item.parts[-1])))
+            elif item.found.is_dir:
+                os.mkdir(target.place(item.parts), 0o700)
+                place = target.folder(item.parts).path
+                nodes.give(place, item.found.uid, item.found.gid, item.found.mode)
+                folders.append((item.parts, item.found.mtime_ns))
+            else:
+                _put(item.found, target, copied, link)
+    for parts, mtime in reversed(folders):
+        os.utime(target.folder(parts).path, ns=(mtime, mtime))
 
 
 def _whiteout(place: bytes) -> None:
-    os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    nodes.write(place, nodes.Node(flags=LAYER))
-    os.utime(place, ns=(0, 0))
+    descriptor = os.open(place, NEW, 0o600)
+    try:
+        nodes.write(descriptor, nodes.Node(flags=LAYER))
+        os.utime(descriptor, ns=(0, 0))
+    finally:
+        os.close(descriptor)
 
 
-def _put(found: Found, place: bytes, copied: dict[int, bytes], link: bool) -> None:
-    inode = found.stat.st_ino
+def _put(found: Found, target: _Target, copied: dict[int, Parts], link: bool) -> None:
+    inode, place = found.stat.st_ino, target.place(found.parts)
     if inode in copied:
-        os.link(copied[inode], place, follow_symlinks=False)
+        os.link(target.place(copied[inode]), place, follow_symlinks=False)
         return
     if not found.is_file:
         copy_special(found, place)
     elif not (link and _share(found, place)):
         copy_file(found, place, LAYER)
     if found.stat.st_nlink > 1:
-        copied[inode] = place
+        copied[inode] = found.parts
 
 
 def _share(found: Found, place: bytes) -> bool:

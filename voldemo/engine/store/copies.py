@@ -1,20 +1,32 @@
 """Copying one file's content or a whole directory of a container."""
 
 # Names of files in a container are bytes, which pathlib cannot hold.
-# ruff: noqa: PTH102, PTH211
+# ruff: noqa: PTH101, PTH102, PTH208, PTH211
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 from voldemo.engine import nodes
 from voldemo.engine.store.files import room
+from voldemo.engine.store.pins import Folder
 from voldemo.engine.store.view import Found, View
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 PIECE = 1 << 20
+
+
+def open_file(path: bytes) -> int:
+    """Raises FileNotFoundError too when a link has taken its place: something runs there."""
+    try:
+        return os.open(path, READ)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise FileNotFoundError(error.errno, error.strerror) from None
 
 
 def copy_content(source: int, target: int) -> None:
@@ -26,16 +38,20 @@ def copy_content(source: int, target: int) -> None:
             data = data[os.write(target, data) :]
 
 
+def give(descriptor: int, uid: int, gid: int, mode: int, flags: int = 0) -> None:
+    """As nodes.give, for an open file."""
+    real = nodes.real_mode(mode, False)
+    os.fchmod(descriptor, real)
+    nodes.write(descriptor, nodes.Node(uid, gid, nodes.AS_ON_DISK if real == mode else mode, flags))
+
+
 def copy_file(found: Found, place: bytes, flags: int = 0) -> None:
-    source = os.open(found.real, READ)
+    source = open_file(found.real)
     try:
         target = os.open(place, NEW, 0o600)
         try:
             copy_content(source, target)
-            real = nodes.real_mode(found.mode, False)
-            os.fchmod(target, real)
-            mode = nodes.AS_ON_DISK if real == found.mode else found.mode
-            nodes.write(target, nodes.Node(found.uid, found.gid, mode, flags))
+            give(target, found.uid, found.gid, found.mode, flags)
             os.utime(target, ns=(found.mtime_ns, found.mtime_ns))
         finally:
             os.close(target)
@@ -64,33 +80,33 @@ def own_special(place: bytes, uid: int, gid: int) -> None:
         os.close(above)
 
 
-def copy_directory(view: View, found: Found, place: bytes) -> None:
-    """All that `found` shows, into the directory `place`, with owners, modes and times; no devices, no sockets."""
-    pending = [(found, place)]
-    done: list[tuple[Found, bytes]] = []
-    copied: dict[tuple[int, int], bytes] = {}
+def copy_directory(view: View, found: Found, target: Folder) -> None:
+    """All that `found` shows, into the directory, with owners, modes and times; no devices, no sockets."""
+    pending = [(found, target)]
+    done: list[tuple[Found, Folder]] = []
+    copied: dict[tuple[int, int], tuple[Folder, bytes]] = {}
     with room():
         while pending:
-            folder, target = pending.pop()
-            nodes.give(target, folder.uid, folder.gid, folder.mode)
-            done.append((folder, target))
+            folder, into = pending.pop()
+            nodes.give(into.path, folder.uid, folder.gid, folder.mode)
+            done.append((folder, into))
             for name in view.names(folder):
                 child = view.child(folder, name)
-                if child is None:
-                    continue
-                if child.is_dir:
-                    os.mkdir(target + b"/" + name, 0o700)
-                    pending.append((child, target + b"/" + name))
-                else:
-                    _copy_one(child, target + b"/" + name, copied)
-        for folder, target in reversed(done):
-            os.utime(target, ns=(folder.mtime_ns, folder.mtime_ns))
+                if child is not None and child.is_dir:
+                    os.mkdir(into.path + b"/" + name, 0o700)
+                    pending.append((child, into.enter(name)))
+                elif child is not None:
+                    _copy_one(child, into, name, copied)
+        for folder, into in reversed(done):
+            os.utime(into.path, ns=(folder.mtime_ns, folder.mtime_ns))
 
 
-def _copy_one(child: Found, place: bytes, copied: dict[tuple[int, int], bytes]) -> None:
+def _copy_one(child: Found, into: Folder, name: bytes, copied: dict[tuple[int, int], tuple[Folder, bytes]]) -> None:
     inode = (child.stat.st_dev, child.stat.st_ino)
+    place = into.path + b"/" + name
     if child.stat.st_nlink > 1 and inode in copied:
-        os.link(copied[inode], place, follow_symlinks=False)
+        first, called = copied[inode]
+        os.link(first.path + b"/" + called, place, follow_symlinks=False)
         return
     if stat.S_ISREG(child.stat.st_mode):
         copy_file(child, place)
@@ -98,4 +114,4 @@ def _copy_one(child: Found, place: bytes, copied: dict[tuple[int, int], bytes]) 
         copy_special(child, place)
     else:
         return
-    copied[inode] = place
+    copied[inode] = (into, name)

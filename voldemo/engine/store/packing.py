@@ -14,8 +14,9 @@ from voldemo.engine import nodes
 from voldemo.engine.errors import BadParameter
 from voldemo.engine.store import tars
 from voldemo.engine.store.compression import open_stream
-from voldemo.engine.store.copies import PIECE, READ, own_special
+from voldemo.engine.store.copies import PIECE, open_file, own_special
 from voldemo.engine.store.files import check_room, room
+from voldemo.engine.store.pins import entered
 from voldemo.engine.store.tarheader import BadTar, Member
 from voldemo.engine.store.tars import Reader, clean_name, text
 from voldemo.engine.store.view import Found, Parts, View
@@ -55,7 +56,7 @@ def _members(view: View, start: Found, name: bytes) -> Iterator[tuple[Member, It
             yield member, iter(())
             continue
         with suppress(FileNotFoundError):  # gone since it was listed: something runs there
-            descriptor = os.open(found.real, READ)
+            descriptor = open_file(found.real)
             yield member, _content(descriptor, member.size)
 
 
@@ -77,7 +78,7 @@ class Extraction:
         self._uid = uid
         self._gid = gid
         self._strict = strict
-        self._times: dict[bytes, int] = {}
+        self._times: dict[Parts, int] = {}
 
     def run(self, stream: BinaryIO) -> None:
         self._reader = Reader(open_stream(stream))
@@ -85,8 +86,12 @@ class Extraction:
         with room():
             for member in self._reader:
                 self._add(member)
-            for real, mtime in self._times.items():
-                os.utime(real, ns=(mtime, mtime))
+            for parts, mtime in self._times.items():
+                self._set_time(self._union.lookup(b"/".join(parts), follow=False), mtime)
+
+    def _set_time(self, found: Found | None, mtime: int) -> None:
+        if found is not None and found.is_dir:  # what runs there may have put something else in its place
+            os.utime(found.real, ns=(mtime, mtime))
 
     def _folder(self, parts: Parts) -> Found:
         return self._union.make_dirs(b"/".join((*self._base, *self._inside(parts))))
@@ -143,9 +148,10 @@ class Extraction:
             if old is not None and old.in_upper:
                 os.unlink(real)
             os.mkdir(real, 0o700)
+            real = entered(real)
             flags = nodes.COMPLETE if folder.mount is None else 0
         nodes.give(real, member.uid, member.gid, member.mode, flags)
-        self._times[real] = member.mtime_ns
+        self._times[*folder.parts, name] = member.mtime_ns
 
     def _file(self, member: Member, folder: Found, name: bytes, old: Found | None) -> None:
         if member.pieces is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from voldemo.engine.store.pins import Folder, Root
+
 
 def tree_size(path: Path | bytes) -> int:
     return sum(_sizes(os.fsencode(path)))
@@ -12,17 +14,18 @@ def tree_size(path: Path | bytes) -> int:
 
 def _sizes(path: bytes):
     seen: set[int] = set()
-    pending = [path]
+    pending: list[Folder] = [Root(path)]
     while pending:
         folder = pending.pop()
         try:
-            entries = os.scandir(folder)
+            held = folder.path  # as long as its entries are looked at
+            entries = os.scandir(held)
         except FileNotFoundError:  # removed by a container while we look
             continue
         with entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
+                    pending.append(folder.enter(entry.name))
                     continue
                 try:
                     found = entry.stat(follow_symlinks=False)

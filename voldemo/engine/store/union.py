@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import BinaryIO
 from voldemo.engine import nodes
 from voldemo.engine.errors import BadParameter, Forbidden, NotFound
 from voldemo.engine.store import changes, packing
-from voldemo.engine.store.copies import NEW, READ, copy_directory
-from voldemo.engine.store.files import TEMPORARY, remove_tree, room
+from voldemo.engine.store.copies import NEW, copy_directory, give, open_file
+from voldemo.engine.store.files import TEMPORARY, room
+from voldemo.engine.store.pins import Root, entered
 from voldemo.engine.store.sizes import tree_size
 from voldemo.engine.store.view import Found, Parts, Place, View, split
 
@@ -39,7 +41,10 @@ class Union:
         found = self._need(path)
         if not found.is_file:
             raise BadParameter(f"{os.fsdecode(path)}: is a directory" if found.is_dir else f"{path!r}: no regular file")
-        descriptor = os.open(found.real, READ)
+        try:
+            descriptor = open_file(found.real)
+        except FileNotFoundError:
+            raise NotFound(f"{os.fsdecode(path)}: no such file or directory") from None
         with os.fdopen(descriptor, "rb") as file:
             return file.read(limit)
 
@@ -70,12 +75,13 @@ class Union:
             raise NotFound(f"{os.fsdecode(path)}: no such file or directory")
         return packing.pack(self.view, found, (split(path) or (b".",))[-1] if name is None else name)
 
-    def copy_into(self, volume: Path, path: str | bytes) -> bool:
+    def copy_into(self, volume: Path, path: str | bytes, within: str = "") -> bool:
         """Fill an empty volume with what the image has at `path`. False: there was nothing to do."""
         found = self.view.resolve(path)
-        if found is None or not found.is_dir or any(volume.iterdir()):
+        target = Root(str(volume), within)
+        if found is None or not found.is_dir or os.listdir(target.path):
             return False
-        copy_directory(self.view, found, os.fsencode(volume))
+        copy_directory(self.view, found, target)
         return True
 
     def writable(self, found: Found) -> bytes:
@@ -88,11 +94,10 @@ class Union:
             return found.real
         if self.view.upper is None:
             raise Forbidden("container rootfs is marked read-only")
-        above = self.view.resolve(b"/".join(found.parts[:-1]), follow=False)
-        assert above is not None
-        real = self.writable(above) + b"/" + found.parts[-1]
+        real = self.writable(self._there(found.parts[:-1])) + b"/" + found.parts[-1]
         with suppress(FileExistsError):  # the container itself may have looked there just now
             os.mkdir(real, 0o700)
+        real = entered(real)
         nodes.give(real, found.uid, found.gid, found.mode)
         os.utime(real, ns=(found.mtime_ns, found.mtime_ns))
         return real
@@ -113,16 +118,17 @@ class Union:
                     os.mkdir(real, 0o700)
                 except FileExistsError:
                     raise BadParameter(f"{os.fsdecode(b'/'.join(parts))}: not a directory") from None
-                nodes.give(real, uid, gid, mode, nodes.COMPLETE if above.mount is None else 0)
-            found = self.view.child(self._again(above), parts[-1])
-            assert found is not None
+                nodes.give(entered(real), uid, gid, mode, nodes.COMPLETE if above.mount is None else 0)
+            found = self._there((*above.parts, parts[-1]))
         if not found.is_dir:
             raise BadParameter(f"/{os.fsdecode(b'/'.join(parts))}: not a directory")
         return found
 
-    def _again(self, folder: Found) -> Found:
-        found = self.view.resolve(folder.path, follow=False)
-        assert found is not None
+    def _there(self, parts: Parts) -> Found:
+        """Looked up again, for it has been changed here."""
+        found = self.view.resolve(b"/".join(parts), follow=False)
+        if found is None:
+            raise NotFound(f"/{os.fsdecode(b'/'.join(parts))}: no such file or directory")
         return found
 
     def write_file(self, path: str | bytes, data: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
@@ -140,9 +146,10 @@ class Union:
                 with os.fdopen(descriptor, "wb") as file:
                     for piece in data:
                         file.write(piece)
-                nodes.give(made, uid, gid, mode)
-                if mtime is not None:
-                    os.utime(made, ns=(mtime, mtime))
+                    file.flush()
+                    give(descriptor, uid, gid, mode)
+                    if mtime is not None:
+                        os.utime(descriptor, ns=(mtime, mtime))
                 self.clear(real, name)
                 os.rename(made, real + b"/" + name)
             except BaseException:
@@ -154,7 +161,7 @@ class Union:
         """Away with a directory that something else shall replace."""
         place = real + b"/" + name
         if os.path.isdir(place) and not os.path.islink(place):
-            remove_tree(place, real)
+            shutil.rmtree(place)  # by open directories: what runs there may put a link in the place of one
 
     def unpack(
         self,

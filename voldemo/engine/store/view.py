@@ -9,6 +9,7 @@ what is missing there; whiteouts stand in layers only. Links lead inside the roo
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ from typing import Protocol
 from voldemo.engine import nodes
 from voldemo.engine.errors import BadParameter
 from voldemo.engine.nodes import AS_ON_DISK, COMPLETE, OPAQUE, WHITEOUT
+from voldemo.engine.store.pins import Folder, Root
 
 MOST_LINKS = 40
 Parts = tuple[bytes, ...]
@@ -42,6 +44,8 @@ class Place(Protocol):
     def kind(self) -> str: ...
     @property
     def read_only(self) -> bool: ...
+    @property
+    def within(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -64,6 +68,16 @@ class Found:
     @property
     def path(self) -> bytes:
         return b"/" + b"/".join(self.parts)
+
+    @property
+    def real(self) -> bytes:
+        """The path to use, at once: it holds open what it leads through."""
+        return self.folder.path if self.folder is not None else self.entry
+
+    @property
+    def entry(self) -> bytes:
+        """The name it has, also of a directory."""
+        return self.place if self.above is None else self.above.path + b"/" + self.parts[-1]
 
     @property
     def kind(self) -> str:
@@ -110,8 +124,17 @@ def describe(found: Found) -> Found:
     found.uid, found.gid, found.flags = node.uid, node.gid, node.flags
     found.mode = stat.S_IMODE(found.stat.st_mode) if node.mode == AS_ON_DISK else node.mode & 0o7777
     if found.is_link:
-        found.mode, found.link = 0o777, os.readlink(found.real)
+        found.mode, found.link = 0o777, _target(found.real)
     return found
+
+
+def _target(link: bytes) -> bytes:
+    try:
+        return os.readlink(link)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise FileNotFoundError(error.errno, "something else has taken its place") from None
 
 
 def _record(found: Found) -> nodes.Node | None:
@@ -122,7 +145,7 @@ def _record(found: Found) -> nodes.Node | None:
 
 
 def _side(found: Found) -> nodes.Node | None:
-    folder, _, name = found.real.rpartition(b"/")
+    folder, _, name = (real := found.real).rpartition(b"/")
     try:
         value = os.getxattr(folder, nodes.side_name(name))
     except OSError:  # none, or no room for such a name
@@ -172,9 +195,9 @@ def layer_names(lowers: Sequence[bytes]) -> set[bytes]:
     return names
 
 
-def listed(folder: bytes) -> set[bytes]:
+def listed(folder: Found) -> set[bytes]:
     try:
-        return set(os.listdir(folder))
+        return set(os.listdir(folder.real))
     except FileNotFoundError:  # removed by the container while we look
         return set()
 
@@ -182,8 +205,10 @@ def listed(folder: bytes) -> set[bytes]:
 class View:
     def __init__(self, upper: Path | None, layers: Sequence[Path], mounts: Iterable[Place] = ()) -> None:
         self.upper = os.fsencode(upper) if upper else None
+        self._folder = Root(self.upper) if self.upper else None
         self.layers = [os.fsencode(layer) for layer in layers]
         self.mounts = {split(mount.target): mount for mount in mounts}
+        self._roots: dict[Parts, Root] = {}
 
     def root(self) -> Found:
         if mount := self.mounts.get(()):
@@ -192,13 +217,19 @@ class View:
         if real is None:
             raise BadParameter("a root needs an upper tree or a layer")
         found = Found((), real, os.lstat(real), in_upper=self.upper is not None, lowers=list(self.layers))
+        found.folder = self._folder
         describe(found)
         found.complete = bool(found.flags & COMPLETE) and found.in_upper
         return found
 
     def _mounted(self, parts: Parts, mount: Place) -> Found:
         source = os.fsencode(mount.source)
-        return describe(Found(parts, source, os.stat(source), mount, in_upper=True, complete=True))
+        found = Found(parts, source, os.stat(source), mount, in_upper=True, complete=True)
+        if found.is_dir:
+            found.folder = self._roots[parts] = self._roots.get(parts) or Root(source, mount.within)
+        elif mount.within:
+            raise FileNotFoundError  # one file of a volume: its name may be exchanged any moment
+        return describe(found)
 
     def child(self, above: Found, name: bytes) -> Found | None:
         """The entry `name` of a directory, links not followed. What goes while we look is not there."""
@@ -219,15 +250,17 @@ class View:
         return describe(found) if found else None
 
     def _own_child(self, above: Found, parts: Parts) -> Found | None:
-        real = above.real + b"/" + parts[-1]
-        seen = lstat(real)
+        assert above.folder is not None
+        seen = lstat(above.folder.path + b"/" + parts[-1])
         if seen is None:
             return None
-        found = Found(parts, real, seen, above.mount, in_upper=True)
+        found = Found(parts, b"", seen, above.mount, in_upper=True, above=above.folder)
+        if found.is_dir:
+            found.folder = above.folder.enter(parts[-1])
         if found.is_dir and above.mount is None:
             below = in_layers(above.lowers, parts)
             found.lowers = below.lowers if below else []
-            node = nodes.read(real)
+            node = nodes.read(found.real)
             found.complete = bool(node and node.flags & COMPLETE)
         elif found.is_dir:
             found.complete = True
@@ -235,7 +268,7 @@ class View:
 
     def names(self, folder: Found) -> list[bytes]:
         """What a directory shows, sorted."""
-        names = listed(folder.real) if folder.in_upper else set()
+        names = listed(folder) if folder.in_upper else set()
         if folder.mount is None:
             names = {name for name in names if not name.startswith(WHITEOUT)}
             names |= set() if folder.complete else layer_names(folder.lowers)

@@ -14,7 +14,8 @@ from voldemo.engine.runtime.ptrace import libc
 from voldemo.engine.runtime.task import Task
 
 _PRIVATE, _REMOVE = 0, 0
-_INFO = (3, 14, 12, 19)  # IPC_INFO, SHM_INFO, MSG_INFO, SEM_INFO: limits only
+_INFO = {"shm": (3, 14), "sem": (3, 19), "msg": (3, 12)}  # IPC_INFO and the kind's own: limits only
+_BY_INDEX = {"shm": (13, 15), "sem": (18, 20), "msg": (11, 13)}  # SHM_STAT, SHM_STAT_ANY and their like: anybody's
 KINDS = {"shmget": "shm", "semget": "sem", "msgget": "msg"}
 
 
@@ -49,10 +50,14 @@ def _user(kind: str) -> Handler:
 
 def _control(kind: str, command_index: int) -> Handler:
     def control(task: Task, *arguments: int) -> int | None:
-        command = arguments[command_index] & 0xFF
-        if command in _INFO or (kind, signed(arguments[0])) in task.world.ipc:
+        command, owned = signed(arguments[command_index]), (kind, signed(arguments[0]))
+        if command in _INFO[kind]:
             return None
-        return -errno.EINVAL
+        if owned not in task.world.ipc or command in _BY_INDEX[kind]:
+            return -errno.EINVAL
+        if command == _REMOVE:  # the number may be somebody else's next
+            task.at_exit = lambda task, result: None if result else task.world.ipc.discard(owned)
+        return None
 
     return control
 

@@ -6,7 +6,7 @@ import errno
 import os
 import signal as signals
 
-from voldemo.engine.runtime import memory
+from voldemo.engine.runtime import descriptors, memory
 from voldemo.engine.runtime.calls import EPERM, call
 from voldemo.engine.runtime.credentials import Credential
 from voldemo.engine.runtime.descriptors import signed
@@ -42,7 +42,7 @@ def _send(task: Task, pid: int, number: int) -> int:
         return ESRCH
     if not _may_signal(task.credential, world.tasks.get(pid)):
         return EPERM
-    if not _spared(task, pid, number):
+    if pid in world.tasks and not _spared(task, pid, number):  # of the others, the number may be free any moment
         os.kill(pid, number)
     return 0
 
@@ -122,7 +122,7 @@ def _allowed(task: Task, pid: int, number: int) -> int | None:
         return ESRCH
     if not _may_signal(task.credential, task.world.tasks.get(pid)):
         return EPERM
-    return 0 if _spared(task, pid, signed(number)) else None
+    return 0 if pid not in task.world.tasks or _spared(task, pid, signed(number)) else None
 
 
 @call("pidfd_open")
@@ -133,6 +133,15 @@ def pidfd_open(task: Task, pid: int, *_: int) -> int | None:
     if real != signed(pid):
         task.argument(0, real)
     return None
+
+
+@call("pidfd_send_signal")
+def pidfd_send_signal(task: Task, descriptor: int, number: int, *_: int) -> int | None:
+    """A handle may have come from elsewhere: from a socket, of who listens there."""
+    text = b"".join(line[4:] for line in descriptors.about(task, descriptor) if line.startswith(b"Pid:"))
+    if not text:
+        return -errno.EBADF
+    return _allowed(task, int(text), number)
 
 
 @call("sched_setparam", "sched_setscheduler", "sched_setaffinity", "sched_setattr", "prlimit64")

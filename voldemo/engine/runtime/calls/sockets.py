@@ -279,13 +279,9 @@ def peer_credentials(task: Task, _: int, __: int, ___: int, pointer: int, *____:
 
 
 @call("ioctl")
-def terminal_number(task: Task, _: int, __: int, pointer: int, *___: int) -> int | None:
-    """TIOCGPTN: a terminal this container has made is one it may open."""
-
-    def done(task: Task, result: int) -> int | None:
-        if result == 0:
-            task.world.special.devices.allow(unpack("<I", memory.read(task, pointer, 4))[0])
-        return None
-
-    task.at_exit = done
-    return None
+def terminal_number(task: Task, descriptor: int, *_: int) -> None:
+    """TIOCGPTN: a terminal this container has made is one it may open. Its number is the kernel's word: the answer in
+    the process's memory could be another thread's."""
+    for line in descriptors.about(task, descriptor):
+        if line.startswith(b"tty-index:"):
+            task.world.special.devices.allow(int(line.split()[1]))
