@@ -98,10 +98,34 @@ u.bind(("127.0.0.1", 0))
 v = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 v.sendto(b"x", ("127.0.0.1", u.getsockname()[1]))
 print(u.recv(9))
-x = socket.socket(socket.AF_INET6)
-x.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+"""
+ONLY6 = """
+def reached(host, port):
+    try:
+        c = socket.create_connection((host, port))
+    except OSError as error:
+        return error.errno
+    with c:
+        return c.getpeername()[0]
+def server(family, host, port, only6=1):
+    s = socket.socket(family)
+    if family == socket.AF_INET6:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only6)
+    s.bind((host, port))
+    s.listen()
+    return s
+a = server(socket.AF_INET6, "::", 0)
+port = a.getsockname()[1]
+print(a.getsockname()[0], reached("::1", port), reached("127.0.0.1", port))
+b = server(socket.AF_INET, "0.0.0.0", port)
+print(reached("::1", port), reached("127.0.0.1", port))
+a.close()
+print(reached("::1", port), reached("127.0.0.1", port))
+b.close()
+c = server(socket.AF_INET6, "::", port, 0)
+print(reached("::1", port), reached("127.0.0.1", port))
 try:
-    x.bind(("::", 0))
+    socket.socket().setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
 except OSError as error:
     print(error.errno)
 """
@@ -110,7 +134,14 @@ except OSError as error:
 def test_an_address_of_its_own(box: Box) -> None:
     box.more["address"] = "127.77.3.4"
     own, mapped = "127.77.3.4", "::ffff:127.77.3.4"
-    assert box.python(IMPORTS + ADDRESSES).splitlines() == [own, own, mapped, mapped, "b'x'", "99"]
+    assert box.python(IMPORTS + ADDRESSES).splitlines() == [own, own, mapped, mapped, "b'x'"]
+
+
+def test_sockets_for_ipv6_only_have_all_ports_once_more(box: Box) -> None:
+    box.more["address"] = "127.77.3.6"
+    said = box.python(IMPORTS + ONLY6).splitlines()
+    own, mapped = "127.77.3.6", "::ffff:127.77.3.6"
+    assert said == ["::1 ::1 111", f"::1 {own}", f"111 {own}", f"{mapped} {own}", "92"]
 
 
 def test_the_hosts_loopback_is_out_of_reach(box: Box) -> None:

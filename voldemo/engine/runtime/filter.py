@@ -33,6 +33,7 @@ IOCTL_CLONE = (0x40049409, 0x4020940D)  # FICLONE, FICLONERANGE: the target has 
 F_SETOWN, F_SETOWN_EX = 8, 15
 F_SETLEASE = 1024  # on a layer's file it would make other containers wait, or the engine
 SO_PEERCRED = (1, 17)
+IPV6_V6ONLY = (41, 26)
 
 
 def _low(argument: int) -> Instruction:
@@ -88,6 +89,7 @@ def _by_arguments(quota: bool) -> dict[str, Block]:
     allow, trace, no = _give(ALLOW), _give(TRACE), _deny(errno.EPERM)
     touching = [*_if_scratch(0), allow]
     level, option = SO_PEERCRED
+    level6, option6 = IPV6_V6ONLY
     return {
         "mmap": [*_if_bits(3, MAP_FIXED, _if_scratch(0)), allow],
         "mprotect": touching,
@@ -101,6 +103,7 @@ def _by_arguments(quota: bool) -> dict[str, Block]:
         "fcntl": [*_if_equal(1, (F_SETOWN_EX, F_SETLEASE), no), *_if_equal(1, (F_SETOWN,), trace), allow],
         "sendto": [_low(4), (_EQUAL, 0, 3, 0), _high(4), (_EQUAL, 0, 1, 0), allow, trace],
         "getsockopt": [_low(1), (_EQUAL, 0, 3, level), _low(2), (_EQUAL, 0, 1, option), trace, allow],
+        "setsockopt": [_low(1), (_EQUAL, 0, 3, level6), _low(2), (_EQUAL, 0, 1, option6), trace, allow],
         "socket": [*_if_equal(0, FAMILIES, allow), _deny(errno.EAFNOSUPPORT)],
         "clone": [*_if_bits(0, CLONE_REFUSED, [no]), allow],
         "prctl": [*_if_equal(0, PRCTL_REFUSED, no), *_if_equal(0, PRCTL_TRACED, trace), allow],

@@ -10,7 +10,7 @@ LET_THROUGH = {
     "rt_sigreturn": 15, "pread64": 17, "pwrite64": 18, "readv": 19, "writev": 20, "pipe": 22, "select": 23,
     "sched_yield": 24, "msync": 26, "mincore": 27, "dup": 32, "dup2": 33, "pause": 34, "nanosleep": 35,
     "getitimer": 36, "alarm": 37, "setitimer": 38, "getpid": 39, "sendfile": 40, "accept": 43,
-    "recvfrom": 45, "recvmsg": 47, "shutdown": 48, "listen": 50, "socketpair": 53, "setsockopt": 54, "fork": 57,
+    "recvfrom": 45, "recvmsg": 47, "shutdown": 48, "listen": 50, "socketpair": 53, "fork": 57,
     "vfork": 58, "exit": 60, "wait4": 61, "flock": 73, "fsync": 74, "fdatasync": 75, "ftruncate": 77,
     "getdents": 78, "gettimeofday": 96, "getrlimit": 97, "getrusage": 98, "sysinfo": 99, "times": 100,
     "setpgid": 109, "getppid": 110, "getpgrp": 111, "setsid": 112, "getpgid": 121, "getsid": 124,
@@ -36,8 +36,8 @@ LET_THROUGH = {
 }
 BY_ARGUMENTS = {  # let through, stopped or refused by what is in their registers: see filter
     "mmap": 9, "mprotect": 10, "munmap": 11, "ioctl": 16, "mremap": 25, "madvise": 28, "shmat": 30, "sendto": 44,
-    "getsockopt": 55, "socket": 41, "clone": 56, "fcntl": 72, "prctl": 157, "remap_file_pages": 216, "seccomp": 317,
-    "pkey_mprotect": 329,
+    "setsockopt": 54, "getsockopt": 55, "socket": 41, "clone": 56, "fcntl": 72, "prctl": 157, "remap_file_pages": 216,
+    "seccomp": 317, "pkey_mprotect": 329,
 }
 EMULATED = {
     "open": 2, "stat": 4, "fstat": 5, "lstat": 6, "access": 21, "shmget": 29, "shmctl": 31, "connect": 42,

@@ -51,6 +51,8 @@ class World:
         self.init = 0
         self.mount_of: dict[tuple[int, int], MountPoint] = {}  # by inode, for calls that name a descriptor
         self.bound: dict[bytes, bytes] = {}  # unix sockets: the path the kernel was given, and the container's
+        self.only6: set[bytes] = set()  # sockets that are for IPv6 only
+        self.ports6: set[int] = set()  # where some of them listen
         self.ipc: set[tuple[str, int]] = set()
         self.reverse = Reverse()
         self.mounts: list[MountPoint] = []

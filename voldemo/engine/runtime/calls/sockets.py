@@ -9,7 +9,7 @@ from struct import pack, pack_into, unpack, unpack_from
 from typing import NamedTuple
 
 from voldemo.engine.runtime import descriptors, memory, owners, raw
-from voldemo.engine.runtime.calls import call, changing
+from voldemo.engine.runtime.calls import call, changing, internet
 from voldemo.engine.runtime.calls.names import heirs
 from voldemo.engine.runtime.credentials import WRITE
 from voldemo.engine.runtime.descriptors import signed
@@ -19,11 +19,8 @@ from voldemo.engine.runtime.ptrace import ORIG_RAX, registers
 from voldemo.engine.runtime.raw import AT_FDCWD, SOCKET, fail, kind
 from voldemo.engine.runtime.task import Task
 
-UNIX, INET, INET6 = socket.AF_UNIX, socket.AF_INET, socket.AF_INET6
+UNIX, INET, INET6 = socket.AF_UNIX, internet.INET, internet.INET6
 MOST = 128
-_LOOPBACK = b"\x7f\0\0\1"
-_ANY = bytes(4)
-_MAPPED = bytes(10) + b"\xff\xff"
 _HEADER = 56  # struct msghdr
 _ENTRY = 64  # struct mmsghdr
 
@@ -94,49 +91,24 @@ def _socket(task: Task, found: Found) -> int:
         return os.dup(node.descriptor)
 
 
-# -- internet
-
-
-def _own(task: Task, address: bytes) -> bytes | None:
-    """The container's own address in place of "any" and of the machine's loopback."""
-    own = task.world.spec.address
-    return socket.inet_aton(own) if own and address in (_ANY, _LOOPBACK) else None
-
-
-def _inet(task: Task, data: bytes) -> bytes:
-    own = _own(task, data[4:8])
-    return data[:4] + own + data[8:] if own and len(data) >= 16 else data
-
-
-def _inet6(task: Task, data: bytes) -> bytes:
-    address = data[8:24]
-    if address in (bytes(16), bytes(15) + b"\1"):
-        own = _own(task, _LOOPBACK)
-    elif address.startswith(_MAPPED):
-        own = _own(task, address[12:])
-    else:
-        own = None
-    return data[:8] + _MAPPED + own + data[24:] if own and len(data) >= 24 else data
-
-
-def _translated(task: Task, data: bytes, making: bool) -> Address:
+def _translated(task: Task, data: bytes, making: bool = False, only6: bool = False) -> Address:
     family = _family(data)
     if family == UNIX:
         return _unix(task, data, making)
     if family == INET:
-        return Address(_inet(task, data))
+        return Address(internet.inet(task, data))
     if family == INET6:
-        return Address(_inet6(task, data))
+        return Address(internet.inet6(task, data, only6 if making else internet.listens_only6(task, data)))
     return Address(data)
 
 
 # -- the calls
 
 
-def _rewrite(task: Task, pointer: int, length: int, index: int, making: bool) -> Address:
+def _rewrite(task: Task, pointer: int, length: int, index: int, making: bool = False, only6: bool = False) -> Address:
     """Always a copy, changed or not: another thread could turn one address into another after the look at it."""
     data = _read(task, pointer, length)
-    address = _translated(task, data, making)
+    address = _translated(task, data, making, only6)
     if address.data:
         task.point(index, address.data)
     else:
@@ -147,7 +119,7 @@ def _rewrite(task: Task, pointer: int, length: int, index: int, making: bool) ->
 
 @call("connect")
 def connect(task: Task, _: int, pointer: int, length: int, *__: int) -> int | None:
-    address = _rewrite(task, pointer, length, 1, False)
+    address = _rewrite(task, pointer, length, 1)
 
     def done(_: Task, result: int) -> int | None:
         return -errno.ECONNREFUSED if result == -errno.EADDRNOTAVAIL else None
@@ -158,8 +130,9 @@ def connect(task: Task, _: int, pointer: int, length: int, *__: int) -> int | No
 
 
 @call("bind")
-def bind(task: Task, _: int, pointer: int, length: int, *__: int) -> int | None:
-    address = _rewrite(task, pointer, length, 1, True)
+def bind(task: Task, descriptor: int, pointer: int, length: int, *_: int) -> int | None:
+    only6 = internet.is_only6(task, descriptor)
+    address = _rewrite(task, pointer, length, 1, True, only6)
     found = address.found
     owner = heirs(task, owners.of_directory(found.directory)) if found else (0, 0)
     path = memory.read(task, pointer, signed(length))[2:].split(b"\0", 1)[0] if found else b""
@@ -168,8 +141,8 @@ def bind(task: Task, _: int, pointer: int, length: int, *__: int) -> int | None:
         if result == 0 and found is not None:
             task.world.bound[address.data[2:-1]] = path
             _socket_made(task, found, *owner)
-        if result == -errno.EINVAL and _family(address.data) == INET6:
-            return -errno.EADDRNOTAVAIL  # a socket for IPv6 only: there is no such address here
+        if result == 0 and _family(address.data) == INET6:
+            internet.bound(task, address.data, only6)
         return None
 
     task.at_exit = done
@@ -186,7 +159,7 @@ def _socket_made(task: Task, found: Found, uid: int, gid: int) -> None:
 def sendto(task: Task, _: int, __: int, ___: int, ____: int, pointer: int, length: int) -> int | None:
     if not pointer:
         return None
-    _rewrite(task, pointer, length, 4, False)
+    _rewrite(task, pointer, length, 4)
     return None
 
 
@@ -195,7 +168,7 @@ def _header(task: Task, pointer: int) -> bytes:
     header = bytearray(memory.read(task, pointer, _HEADER))
     name, length = unpack_from("<QI", header)
     if name and length:
-        address = _translated(task, _read(task, name, length), False)
+        address = _translated(task, _read(task, name, length))
         place = task.space.place(task, address.data)
         pack_into("<QI", header, 0, place, len(address.data))
     return bytes(header)
@@ -255,9 +228,12 @@ def name_of_socket(task: Task, _: int, pointer: int, length_pointer: int, *__: i
 def _tell(task: Task, pointer: int, length_pointer: int, room: int) -> None:
     (length,) = unpack("<I", memory.read(task, length_pointer, 4))
     data = memory.read(task, pointer, min(length, room, MOST))
-    if _family(data) != UNIX or len(data) < 3:
+    if _family(data) == INET6:
+        virtual = internet.told(task, data)
+    elif _family(data) == UNIX and len(data) >= 3:
+        virtual = _virtual(task, data)
+    else:
         return
-    virtual = _virtual(task, data)
     memory.write(task, pointer, virtual[:room])
     memory.write(task, length_pointer, pack("<I", len(virtual)))
 
