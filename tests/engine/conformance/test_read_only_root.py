@@ -62,6 +62,12 @@ def test_a_full_tmpfs_takes_more_once_something_is_gone(box):
     assert sh(box, script).splitlines() == ["sh: write error: No space left on device", "y"]
 
 
+def test_a_file_that_is_removed_takes_room_until_it_is_closed(box):
+    fill = "dd if=/dev/zero bs=4096 of={0} 2> /dev/null; wc -c < {0}; rm {0}"
+    script = f"cd /t; exec 3> a; head -c 524288 /dev/zero >&3; rm a; {fill.format('b')}; exec 3>&-; {fill.format('c')}"
+    assert sh(box, script).split() == ["524288", "1048576"]
+
+
 def test_df_knows_a_tmpfs_and_its_size(box):
     assert sh(box, "df -k /t | tail -n 1").split() == ["tmpfs", "1024", "0", "1024", "0%", "/t"]
 

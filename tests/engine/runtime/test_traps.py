@@ -204,6 +204,20 @@ def test_vectored_and_placed_writes_fill_a_tmpfs(box: Box) -> None:
     assert box.python(source).split() == ["16384", "1", "28", "28", "28", "5000"]
 
 
+def test_a_file_without_a_name_takes_room_until_it_is_closed(box: Box) -> None:
+    box.mount("/t", "tmpfs", size=16384)
+    source = IMPORTS + (
+        "def full():\n"
+        "  with open('/t/f', 'wb', 0) as f: return f.write(b'x' * 20000)\n"
+        "def holder(opened):\n"
+        "  os.write(opened, b'x' * 8000); return opened\n"
+        "removed = holder(os.open('/t/r', os.O_CREAT | os.O_RDWR)); os.unlink('/t/r')\n"
+        "print(full()); os.close(removed); print(full()); os.unlink('/t/f')\n"
+        "nameless = holder(os.open('/t', os.O_TMPFILE | os.O_RDWR)); print(full())\n"
+    )
+    assert box.python(source).split() == ["8192", "16384", "8192"]
+
+
 def test_binds_show_real_owners_and_keep_given_ones(box: Box) -> None:
     host = box.folder / "host"
     host.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Iterable
 
 PAGE = 4096
 
@@ -18,6 +19,7 @@ class Quota:
         self.total = size // PAGE
         self._used = -1  # not counted
         self._of: dict[int, int] = {}  # pages of each inode
+        self.nameless: Callable[[], Iterable[tuple[int, int]]] = tuple  # inode and size of files only held open
 
     def forget(self) -> None:
         self._used = -1
@@ -43,6 +45,8 @@ class Quota:
                         self._of[status.st_ino] = pages(status.st_size)
         finally:
             os.close(root)
+        for inode, size in self.nameless():
+            self._of[inode] = pages(size)
         self._used = sum(self._of.values())
 
     def reserve(self, inode: int, position: int, count: int) -> int:

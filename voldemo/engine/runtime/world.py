@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from functools import partial
 
-from voldemo.engine.runtime import layers
+from voldemo.engine.runtime import layers, unlinked
 from voldemo.engine.runtime.credentials import SUPERUSER
 from voldemo.engine.runtime.devices import Devices
 from voldemo.engine.runtime.directory import Directory, Found
@@ -164,6 +165,8 @@ class World:
                 directory.mountpoints[name] = mount
         tree.drop(path)
         self.reverse.add(mount.source, mount)
+        if mount.quota is not None:
+            mount.quota.nameless = partial(unlinked.on, self, mount)
 
     def _root_of(self, path: bytes) -> Directory | None:
         mount = self.tree.mounts.get(path)
