@@ -49,9 +49,11 @@ class Project:
         label = ": ".join(json.dumps(word) for pair in lab.labels.items() for word in pair)
         (lab.folder / "compose.yaml").write_text(FILE.format(label=label))
 
+    def command(self, *words):
+        return "compose", "--project-name", self.name, "--project-directory", str(self.lab.folder), *words
+
     def __call__(self, *words, code=0):
-        command = ("compose", "--project-name", self.name, "--project-directory", str(self.lab.folder), *words)
-        done = self.lab.cli(*command)
+        done = self.lab.cli(*self.command(*words))
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout.strip()
 
@@ -175,6 +177,39 @@ def test_down_keeps_volumes_and_down_v_removes_them(lab):
     assert project("exec", "-T", "app", "cat", "/shared/f") == "kept"
     project("down", "--volumes", "--timeout=0")
     assert lab.left() == []
+
+
+def waiting(lab, condition, **dependency):
+    """A service that starts when another is as it should be."""
+    alike = {"image": "busybox:1.37", "labels": lab.labels, "network_mode": "none", "init": True}
+    app = {**alike, "command": FOREVER, "depends_on": {"first": {"condition": condition}}}
+    project = Project(lab)
+    (lab.folder / "compose.yaml").write_text(json.dumps({"services": {"first": {**alike, **dependency}, "app": app}}))
+    return project
+
+
+def test_what_never_gets_healthy_holds_back_what_needs_it(lab):
+    check = {"test": "false", "interval": "50ms", "retries": 2}
+    project = waiting(lab, "service_healthy", command=FOREVER, healthcheck=check)
+    said = lab.cli(*project.command("up", "--detach")).stderr
+    assert f"dependency failed to start: container {project.name}-first-1 is unhealthy" in said
+    assert project("ps", "--services").split() == ["first"]
+    project("down", "--timeout=0")
+
+
+def test_what_must_complete_first(lab):
+    project = waiting(lab, "service_completed_successfully", command="sh -c 'exit 0'")
+    project("up", "--detach")
+    assert project("ps", "--services").split() == ["app"]
+    project("down", "--timeout=0")
+
+
+def test_what_did_not_complete_holds_back_what_needs_it(lab):
+    project = waiting(lab, "service_completed_successfully", command="sh -c 'exit 3'")
+    said = lab.cli(*project.command("up", "--detach")).stderr
+    assert 'service "first" didn\'t complete successfully: exit 3' in said
+    assert project("ps", "--services") == ""
+    project("down", "--timeout=0")
 
 
 def test_a_project_with_an_external_volume(lab):
