@@ -49,9 +49,20 @@ def renewed(text: str) -> str:
 
 def _in_source() -> Iterator[tuple[str, Difference]]:
     for path in sorted(SUITE.glob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        constants = _constants(tree)
+        for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
-                yield from ((_behaviour(node), _difference(call)) for call in _marks(node))
+                yield from ((_behaviour(node), _difference(call, constants)) for call in _marks(node))
+
+
+def _constants(tree: ast.Module) -> dict[str, object]:
+    """Reasons that several tests share."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            found |= {target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)}
+    return found
 
 
 def _marks(test: ast.FunctionDef) -> Iterator[ast.Call]:
@@ -60,9 +71,12 @@ def _marks(test: ast.FunctionDef) -> Iterator[ast.Call]:
             yield call
 
 
-def _difference(call: ast.Call) -> Difference:
-    named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
-    return Difference(*map(ast.literal_eval, call.args), **named)
+def _difference(call: ast.Call, constants: dict[str, object]) -> Difference:
+    def value(node: ast.expr) -> object:
+        return constants[node.id] if isinstance(node, ast.Name) else ast.literal_eval(node)
+
+    named = {keyword.arg: value(keyword.value) for keyword in call.keywords}
+    return Difference(*map(value, call.args), **named)
 
 
 def _behaviour(test: ast.FunctionDef) -> str:

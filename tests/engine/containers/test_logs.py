@@ -8,6 +8,7 @@ import pytest
 
 from voldemo.engine.containers import logs
 from voldemo.engine.containers.logs import LogFile, Wanted
+from voldemo.engine.errors import BadParameter
 
 
 @pytest.fixture
@@ -118,3 +119,50 @@ def test_no_descriptor_is_left(log):
     fill(log, ("stdout", b"a\n"))
     texts(log, tail=1)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+# rotation
+
+
+@pytest.fixture
+def small(tmp_path):
+    return LogFile(tmp_path / "x-json.log", logs.limits({"max-size": "1k", "max-file": "3"}))
+
+
+def numbers(count):
+    return b"".join(b"%d\n" % number for number in range(count))
+
+
+def test_full_files_make_room(small, tmp_path):
+    fill(small, ("stdout", numbers(200)))
+    found = sorted(path.name for path in tmp_path.iterdir())
+    assert found == ["x-json.log", "x-json.log.1", "x-json.log.2"]
+    assert all(path.stat().st_size < 1200 for path in tmp_path.iterdir())
+    shown = texts(small)
+    assert shown == numbers(200).splitlines(keepends=True)[-len(shown) :]
+
+
+@pytest.mark.parametrize("count", [0, 1, 12, 25])
+def test_a_tail_over_several_files(small, count):
+    fill(small, ("stdout", numbers(200)))
+    assert texts(small, tail=count) == numbers(200).splitlines(keepends=True)[200 - count :]
+
+
+def test_followers_go_along(small):
+    async def follow():
+        small.begin()
+        following = asyncio.create_task(collect(small, follow=True))
+        for number in range(200):
+            small.write("stdout", b"%d\n" % number)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        small.end()
+        return [line.text for line in await following]
+
+    assert asyncio.run(follow()) == numbers(200).splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("config", [{"max-size": "x"}, {"max-size": "1k", "max-file": "0"}, {"max-file": "2"}])
+def test_limits_that_make_no_sense(config):
+    with pytest.raises(BadParameter):
+        logs.limits(config)

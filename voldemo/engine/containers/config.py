@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 from voldemo.engine import fields
-from voldemo.engine.containers import signals
-from voldemo.engine.errors import BadParameter
+from voldemo.engine.containers import logs, security, signals
+from voldemo.engine.errors import BadParameter, Unsupported
 
 LEAST_MEMORY = 6 << 20
 PORT = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?(?:/(tcp|udp|sctp))?")
@@ -17,6 +17,7 @@ POLICIES = ("no", "always", "on-failure", "unless-stopped")
 LOG_DRIVERS = ("json-file", "local", "none")
 LOG_OPTIONS = {"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode"}
 LOG_OPTIONS |= {"max-buffer-size"}
+NO_LINKS = "Legacy links are not part of this engine: containers on a network of their own find each other by name."
 NO_CONFIG = "config cannot be empty in order to create a container"
 SHELL_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TEXTS = ("Hostname", "Domainname", "User", "Image", "WorkingDir")
@@ -126,6 +127,7 @@ def check_host(host: dict[str, Any]) -> None:
     check_resources(host)
     check_ports(fields.obj(host, "PortBindings"))
     check_log(fields.obj(host, "LogConfig"))
+    security.check(host)
     for each in fields.texts(host, "ExtraHosts") or []:
         if ":" not in each and "=" not in each:
             raise BadParameter(f'bad format for add-host: "{each}"')
@@ -133,6 +135,8 @@ def check_host(host: dict[str, Any]) -> None:
         fields.texts(host, name)
     for name in ("Privileged", "ReadonlyRootfs", "AutoRemove", "PublishAllPorts"):
         fields.boolean(host, name)
+    if host.get("Links"):
+        raise Unsupported(NO_LINKS)
     fields.mapping(host, "Tmpfs")
     fields.text(host, "NetworkMode")
 
@@ -180,6 +184,7 @@ def check_log(log: dict[str, Any]) -> None:
     driver = fields.text(log, "Type")
     if driver and driver not in LOG_DRIVERS:
         raise BadParameter(f'error looking up logging plugin {driver}: plugin "{driver}" not found')
+    logs.limits(fields.mapping(log, "Config") or {})
     for name in fields.mapping(log, "Config") or {}:
         if name not in LOG_OPTIONS:
             raise BadParameter(f"unknown log opt '{name}' for {driver or 'json-file'} log driver")

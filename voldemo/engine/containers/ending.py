@@ -117,21 +117,25 @@ async def resume(container: Container) -> None:
 async def kill(container: Container, text: str, named: str) -> None:
     try:
         number = signals.parse(text) if text else signal.SIGKILL
-        if container.state.status == "restarting":
-            container.state.stopped_by_hand = True
-            cancel_restart(container)
-            await container.save()
-            return
-        container.must_run()
+        ended = await send_once(container, number)
     except errors.EngineError as error:
         raise type(error)(f"cannot kill container: {named}: {error}") from None
-    if number in (signal.SIGKILL, stop_signal(container)):
-        container.state.stopped_by_hand = True
-    send(container, number)
-    if number == signal.SIGKILL:
+    if number == signal.SIGKILL and not ended:
         await container.not_running_any_more()
-    else:
-        await resume(container)
+
+
+async def send_once(container: Container, number: int) -> bool:
+    """Between a start and an end, never in the midst of one. True: it was waiting for its next start, and is over."""
+    async with container.lock:
+        if number in (signal.SIGKILL, stop_signal(container)):
+            container.state.stopped_by_hand = True
+        if cancel_restart(container):
+            await container.save()
+            return True
+        send(container, number)
+        if number != signal.SIGKILL:
+            await resume(container)
+    return False
 
 
 async def stop(container: Container, timeout: int | None, number: int = 0) -> None:
@@ -142,17 +146,17 @@ async def stop(container: Container, timeout: int | None, number: int = 0) -> No
 
 
 async def stop_running(container: Container, timeout: int | None, number: int = 0, by_hand: bool = True) -> None:
-    if by_hand:
-        container.state.stopped_by_hand = True
-    if cancel_restart(container):
-        await container.save()
-        return
     if timeout is None:
         configured = container.config.get("StopTimeout")
         timeout = STOP_TIMEOUT if configured is None else configured
     try:
-        send(container, number or stop_signal(container))
-        await resume(container)
+        async with container.lock:
+            container.state.stopped_by_hand |= by_hand
+            if cancel_restart(container):
+                await container.save()
+                return
+            send(container, number or stop_signal(container))
+            await resume(container)
         async with asyncio.timeout(None if timeout < 0 else timeout):
             await container.not_running_any_more()
         return
@@ -160,24 +164,18 @@ async def stop_running(container: Container, timeout: int | None, number: int = 
         pass
     except errors.Conflict:  # it ended by itself at the same moment
         return
-    await kill_hard(container)
+    await kill_hard(container, by_hand)
 
 
-async def kill_hard(container: Container) -> None:
-    while container.running:
-        if cancel_restart(container):
-            return
-        waiter = container.next_end()
-        if container.handle:
-            send_kill(container)
+async def kill_hard(container: Container, by_hand: bool) -> None:
+    while True:
+        async with container.lock:
+            if not container.running or cancel_restart(container):
+                return
+            container.state.stopped_by_hand |= by_hand
+            waiter = container.next_end()
+            send(container, signal.SIGKILL)
         await waiter
-
-
-def send_kill(container: Container) -> None:
-    try:
-        send(container, signal.SIGKILL)
-    except errors.Conflict:  # it has just ended
-        return
 
 
 async def restart_now(container: Container, timeout: int | None, number: int = 0) -> None:
@@ -198,11 +196,8 @@ async def restart_now(container: Container, timeout: int | None, number: int = 0
 async def remove(container: Container, force: bool, volumes: bool, named: str = "") -> None:
     refuse_removal(container, force, named or container.name)
     previous = container.state.status
-    if container.running:
-        container.state.stopped_by_hand = True
-        container.removing = True
-        await kill_hard(container)
     container.removing = True
+    await kill_hard(container, by_hand=True)
     async with container.lock:
         if container.gone.done():
             return

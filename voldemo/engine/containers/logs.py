@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from voldemo.engine import clock
+from voldemo.engine.errors import BadParameter
 
 PARTIAL = 16 << 10  # a longer line is written in pieces
 BLOCK = 1 << 16
-FLUSH = 1 << 16
+SIZE = re.compile(r"(\d{1,12})([kmgKMG]?)[bB]?")
+UNITS = ["", "k", "m", "g"]
 
 
 class Line(NamedTuple):
@@ -37,11 +41,34 @@ class Wanted:
         return self.stdout if line.stream == "stdout" else self.stderr
 
 
-class LogFile:
-    """Appended to while the container runs; whoever follows is woken."""
+class Limits(NamedTuple):
+    size: int = 0  # bytes a file may have; 0: no limit
+    files: int = 1
 
-    def __init__(self, path: Path) -> None:
+
+NO_LIMITS = Limits()
+
+
+def limits(config: dict[str, str]) -> Limits:
+    """max-size and max-file of the json-file driver."""
+    text, files = config.get("max-size", ""), config.get("max-file", "1")
+    match = SIZE.fullmatch(text) if text else None
+    if text and match is None:
+        raise BadParameter(f"invalid size: '{text}'")
+    if not (files.isascii() and files.isdigit() and 0 < int(files[:6]) < 1000):
+        raise BadParameter("max-file cannot be less than 1")
+    if int(files) > 1 and not match:
+        raise BadParameter("max-file cannot be set if max-size is not")
+    return Limits(int(match[1]) << UNITS.index(match[2].lower()) * 10 if match else 0, int(files))
+
+
+class LogFile:
+    """Appended to while the container runs; whoever follows is woken. A full one makes room as PATH.1, PATH.2 ..."""
+
+    def __init__(self, path: Path, most: Limits = NO_LIMITS) -> None:
         self.path = path
+        self._most = most
+        self._size = 0
         self._file = -1
         self._rest = {"stdout": b"", "stderr": b""}
         self._followers: set[asyncio.Event] = set()
@@ -52,21 +79,38 @@ class LogFile:
 
     def begin(self) -> None:
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._size = os.fstat(self._file).st_size
+
+    def _rotate(self) -> None:
+        os.close(self._file)
+        for number in range(self._most.files - 1, 0, -1):
+            if self._numbered(number - 1).exists():
+                self._numbered(number - 1).rename(self._numbered(number))
+        self.path.unlink(missing_ok=True)
+        self.begin()
+
+    def _numbered(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
 
     def write(self, stream: str, data: bytes) -> None:
         lines = (self._rest[stream] + data).split(b"\n")
         rest = lines.pop()
-        text = "".join(encode(stream, line + b"\n") for line in lines)
+        entries = [encode(stream, line + b"\n") for line in lines]
         while len(rest) >= PARTIAL:
-            text += encode(stream, rest[:PARTIAL])
+            entries.append(encode(stream, rest[:PARTIAL]))
             rest = rest[PARTIAL:]
         self._rest[stream] = rest
-        self._append(text)
+        self._append(entries)
 
-    def _append(self, text: str) -> None:
-        if text and self._file >= 0:
-            write_all(self._file, text.encode())
-            self._wake()
+    def _append(self, entries: list[str]) -> None:
+        if not entries or self._file < 0:
+            return
+        for data in map(str.encode, entries) if self._most.size else ["".join(entries).encode()]:
+            if self._most.size and self._size >= self._most.size:
+                self._rotate()
+            write_all(self._file, data)
+            self._size += len(data)
+        self._wake()
 
     def _wake(self) -> None:
         for event in self._followers:
@@ -76,7 +120,7 @@ class LogFile:
         """The run is over: what has no newline is written as it is, and followers are let go."""
         for stream, rest in self._rest.items():
             if rest:
-                self._append(encode(stream, rest))
+                self._append([encode(stream, rest)])
             self._rest[stream] = b""
         if self._file >= 0:
             os.close(self._file)
@@ -98,21 +142,50 @@ class LogFile:
     async def _lines(self, wanted: Wanted, event: asyncio.Event) -> AsyncIterator[Line]:
         if not self.path.exists():
             self.path.touch(0o640)
-        with self.path.open("rb") as file:
-            file.seek(tail_offset(file.fileno(), wanted))
-            rest = b""
-            while True:
+        with contextlib.ExitStack() as files:
+            for file, offset in self._parts(files, wanted):
+                file.seek(offset)
+                async for line in whole_lines(file):
+                    yield line
+            while wanted.follow and self.open_now or event.is_set():
+                if not event.is_set() and not await awake(event, wanted.until):
+                    return
                 event.clear()
-                ended = not self.open_now
-                while block := file.read(BLOCK):
-                    *whole, rest = (rest + block).split(b"\n")
-                    for line in whole:
-                        yield decode(line)
-                    await asyncio.sleep(0)
-                if ended or not wanted.follow:
-                    return
-                if not await awake(event, wanted.until):
-                    return
+                async for line in whole_lines(file):
+                    yield line
+                if not same(file, self.path):
+                    file = files.enter_context(self.path.open("rb"))
+                    event.set()
+
+    def _parts(self, files: contextlib.ExitStack, wanted: Wanted) -> list[tuple[BinaryIO, int]]:
+        """The files that hold what is wanted, oldest first, and where in each it begins."""
+        found: list[tuple[BinaryIO, int]] = []
+        left = wanted.tail
+        for number in range(self._most.files):
+            if not self._numbered(number).exists() or (found and left == 0):
+                break
+            file = files.enter_context(self._numbered(number).open("rb"))
+            offset, left = tail_offset(file.fileno(), wanted, left)
+            found.insert(0, (file, offset))
+        return found
+
+
+async def whole_lines(file: BinaryIO) -> AsyncIterator[Line]:
+    """What is there now; a line that is not whole yet stays for the next time."""
+    rest = b""
+    while block := file.read(BLOCK):
+        *whole, rest = (rest + block).split(b"\n")
+        for line in whole:
+            yield decode(line)
+        await asyncio.sleep(0)
+    file.seek(-len(rest), os.SEEK_CUR)
+
+
+def same(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:  # the container has been removed
+        return True
 
 
 async def awake(event: asyncio.Event, until: int) -> bool:
@@ -149,21 +222,20 @@ def decode(line: bytes) -> Line:
         return Line("stderr", line + b"\n", clock.ZERO)
 
 
-def tail_offset(file: int, wanted: Wanted) -> int:
-    """Where the last `tail` wanted lines begin."""
-    if wanted.tail < 0:
-        return 0
+def tail_offset(file: int, wanted: Wanted, left: int) -> tuple[int, int]:
+    """Where the last `left` wanted lines begin, and how many are still to be found in older files."""
+    if left < 0:
+        return 0, left
     size = os.fstat(file).st_size
-    left = wanted.tail
     if left == 0:
-        return size
+        return size, 0
     for start, line in backwards(file, size):
         entry = decode(line)
         if wanted.takes(entry) and not (wanted.until and moment(entry) > wanted.until):
             left -= 1
             if left == 0:
-                return start
-    return 0
+                return start, 0
+    return 0, left
 
 
 def backwards(file: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -6,7 +6,7 @@ import asyncio
 import posixpath
 
 from voldemo.engine import bridge, clock, errors
-from voldemo.engine.containers import health, hosts, programs, users
+from voldemo.engine.containers import health, hosts, programs, security, users
 from voldemo.engine.containers.container import SHORT, Container
 from voldemo.engine.runtime.launcher import ExecFailed
 from voldemo.engine.runtime.spec import Mount, Program, Spec
@@ -88,6 +88,9 @@ async def prepare(container: Container) -> Spec:
         address=address,
         memory=container.host["Memory"],
         init=bool(container.host.get("Init")),
+        capabilities=security.capabilities(container.host),
+        no_new_privileges=security.no_new_privileges(container.host),
+        limits=security.ulimits(container.host),
     )
 
 

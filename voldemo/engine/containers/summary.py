@@ -188,13 +188,10 @@ def check(filters: Filters) -> None:
 
 def ancestors(daemon: Daemon, references: list[str]) -> set[str]:
     """The images named, and all made on top of them."""
-    wanted = [image for image in map(daemon.store.images.find, references) if image is not None]
-    bases = [[layer.diff_id for layer in image.layers] for image in wanted]
-    found = {image.id for image in wanted}
-    for image in daemon.store.images.list():
-        layers = [layer.diff_id for layer in image.layers]
-        if any(base and layers[: len(base)] == base for base in bases):
-            found.add(image.id)
+    parents = {image.id: image.parent for image in daemon.store.images.list()}
+    found = {image.id for image in map(daemon.store.images.find, references) if image is not None}
+    while more := {id for id, parent in parents.items() if parent in found} - found:
+        found |= more
     return found
 
 

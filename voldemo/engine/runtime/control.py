@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from voldemo.engine.runtime.spec import Mount, Program, Spec, User
+from voldemo.engine.runtime.spec import Limit, Mount, Program, Spec, User
 
 _PACKET = 32 * 1024
 _BODY_LIMIT = 16 * 1024 * 1024
@@ -98,6 +98,7 @@ def unpack_spec(value: Message) -> Spec:
         "program": unpack_program(value["program"]),
         "layers": tuple(value["layers"]),
         "mounts": tuple(Mount(**mount) for mount in value["mounts"]),
+        "limits": tuple(Limit(**limit) for limit in value["limits"]),
     }
     return Spec(**(value | parts))
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from voldemo.engine.runtime import raw
+from voldemo.engine.runtime.spec import DOCKER_CAPABILITIES
 
 if TYPE_CHECKING:
     from voldemo.engine.runtime.directory import Directory
 
-DOCKER_CAPABILITIES = 0x00000000A80425FB  # what Docker leaves to root in a container
+CHOWN, DAC_OVERRIDE, FOWNER, KILL = 0, 1, 3, 5  # numbers of capabilities
 READ, WRITE, EXECUTE = 4, 2, 1
 
 
@@ -29,13 +30,16 @@ class Ids(NamedTuple):
 class Credential:
     """One object per distinct identity: `known` remembers which directories it may pass through, by path."""
 
-    __slots__ = ("uids", "gids", "groups", "uid", "gid", "known")
+    __slots__ = ("uids", "gids", "groups", "uid", "gid", "known", "powers", "overrides")
     _all: dict[tuple, Credential] = {}
+    bounding = DOCKER_CAPABILITIES  # one container, one tracer: what its root may do
 
     def __init__(self, uids: Ids, gids: Ids, groups: tuple[int, ...]) -> None:
         self.uids, self.gids, self.groups = uids, gids, groups
         self.uid, self.gid = uids.file, gids.file
         self.known: dict[bytes, Directory] = {}
+        self.powers = self.bounding if self.uid == 0 else 0
+        self.overrides = self.has(DAC_OVERRIDE)
 
     @classmethod
     def of(cls, uids: Ids, gids: Ids, groups: tuple[int, ...] = ()) -> Credential:
@@ -46,8 +50,15 @@ class Credential:
         return found
 
     @classmethod
+    def bound(cls, capabilities: int) -> None:
+        """Before the first process; SUPERUSER, who is the engine itself, was there before and keeps all."""
+        cls.bounding = capabilities
+        cls._all.clear()
+
+    @classmethod
     def forget(cls) -> None:
         """A name means something else now, or may be passed by others."""
+        SUPERUSER.known.clear()
         for credential in cls._all.values():
             credential.known.clear()
 
@@ -55,12 +66,15 @@ class Credential:
         """For access(2), which asks for the real ids."""
         return self.of(Ids.all(self.uids.real), Ids.all(self.gids.real), self.groups)
 
+    def has(self, capability: int) -> bool:
+        return bool(self.powers >> capability & 1)
+
     def within(self, gid: int) -> bool:
         return gid == self.gid or gid in self.groups
 
     def may(self, owner: Owner, wanted: int) -> bool:
         uid, gid, mode, _ = owner
-        if self.uid == 0:
+        if self.overrides:
             return not wanted & EXECUTE or raw.kind(mode) == raw.DIRECTORY or bool(mode & 0o111)
         if uid == self.uid:
             mode >>= 6

@@ -25,7 +25,7 @@ from voldemo.engine.runtime.calls import (
     stat,
 )
 from voldemo.engine.runtime.calls import open as opening
-from voldemo.engine.runtime.credentials import DOCKER_CAPABILITIES
+from voldemo.engine.runtime.credentials import Credential
 from voldemo.engine.runtime.inject import Injector
 from voldemo.engine.runtime.ptrace import ORIG_RAX, RAX, WORD, registers
 from voldemo.engine.runtime.scratch import Space
@@ -202,7 +202,7 @@ class Events:
         task.executing = None
         task.program, task.credential, task.space = program, credential, Space()
         task.keep_capabilities = task.unborn = False
-        everything = DOCKER_CAPABILITIES if credential.uid == 0 else 0
+        everything = Credential.bounding if credential.uid == 0 else 0
         task.capabilities = (everything, everything, 0)
         self.executed.add(task.pid)
         try:

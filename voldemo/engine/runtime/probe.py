@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from struct import pack
 
+from voldemo.engine.errors import Failed
 from voldemo.engine.runtime import prctl, ptrace
 
 _INSTEAD = "or use Docker or Podman instead"
@@ -27,7 +28,7 @@ _ANSWER = 0x7E57
 _WALL = 0x40000000
 
 
-class Refused(Exception):
+class Refused(Failed):
     """This machine does not allow it. The text is one sentence: why, and what to do."""
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from voldemo.engine.runtime.credentials import DOCKER_CAPABILITIES
+from voldemo.engine.runtime.credentials import Credential
 
 if TYPE_CHECKING:
     from voldemo.engine.runtime.world import World
@@ -66,7 +66,7 @@ class Texts:
             b"CapInh": b"%016x" % inheritable,
             b"CapPrm": b"%016x" % permitted,
             b"CapEff": b"%016x" % effective,
-            b"CapBnd": b"%016x" % DOCKER_CAPABILITIES,
+            b"CapBnd": b"%016x" % Credential.bounding,
             b"CapAmb": b"%016x" % 0,
             b"NoNewPrivs": b"0",
             b"Seccomp": b"2",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DOCKER_CAPABILITIES = 0x00000000A80425FB  # what Docker leaves to root in a container
 ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -38,6 +39,15 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A ulimit."""
+
+    name: str  # as in RLIMIT_NAME, small
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True)
 class Spec:
     id: str
     program: Program
@@ -50,6 +60,9 @@ class Spec:
     memory: int = 0  # bytes; 0: no limit
     init: bool = False  # as `--init`: its first process has no protection from signals
     umask: int = 0o022
+    capabilities: int = DOCKER_CAPABILITIES  # what its root may do, as a mask
+    no_new_privileges: bool = False
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from struct import Struct
 from voldemo.engine.runtime import scratch
 from voldemo.engine.runtime.filter import Filter
 from voldemo.engine.runtime.ptrace import libc
-from voldemo.engine.runtime.spec import Program
+from voldemo.engine.runtime.spec import Limit, Program
 
 _FAILURE = Struct("<ii")
 _STAGES = ("cwd", "exec", "setup")
@@ -109,6 +109,20 @@ def _arrange(stdio: tuple[int, int, int], report: int) -> None:
 
 LIMITS: dict[int, tuple[int, int]] = {resource.RLIMIT_NOFILE: resource.getrlimit(resource.RLIMIT_NOFILE)}
 _NO_DUMP = 1  # less than any file of the kernel's could be; and for a program that takes dumps it means "none", 0 not
+
+
+def limit(limits: tuple[Limit, ...]) -> None:
+    """Of every program from now on; never beyond what the engine itself has."""
+    for each in limits:
+        what = getattr(resource, f"RLIMIT_{each.name.upper()}", None)
+        if what is not None:
+            _, most = resource.getrlimit(what)
+            hard = _least(each.hard, most)
+            LIMITS[what] = (_least(each.soft, hard), hard)
+
+
+def _least(first: int, second: int) -> int:
+    return min(first, second, key=lambda each: float("inf") if each == resource.RLIM_INFINITY else each)
 
 
 def _restore_limits() -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from voldemo.engine.runtime.credentials import DOCKER_CAPABILITIES, Credential
+from voldemo.engine.runtime.credentials import Credential
 from voldemo.engine.runtime.ptrace import ARGUMENTS, WORD, registers
 from voldemo.engine.runtime.scratch import Space
 
@@ -50,7 +50,7 @@ class Task:
         self.pid = self.group = pid
         self.memory = -1
         self.credential, self.place, self.space = credential, place, space
-        everything = DOCKER_CAPABILITIES if credential.uid == 0 else 0
+        everything = Credential.bounding if credential.uid == 0 else 0
         self.capabilities = (everything, everything, 0)  # effective, permitted, inheritable
         self.keep_capabilities = False
         self.program = b"/"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from time import monotonic
 
-from voldemo.engine.runtime import events, fence, ptrace
+from voldemo.engine.runtime import events, fence, ptrace, start
 from voldemo.engine.runtime.calls import ipc
 from voldemo.engine.runtime.credentials import Credential, Ids
 from voldemo.engine.runtime.events import Events
@@ -30,6 +30,8 @@ class Tracer:
     def __init__(self, spec: Spec, exe_cache: bytes) -> None:
         os.umask(0)
         fence.drop_capabilities()
+        Credential.bound(spec.capabilities)
+        start.limit(spec.limits)
         self.spec = spec
         self.world = World(spec, exe_cache)
         quota = any(mount.size for mount in spec.mounts)

@@ -64,7 +64,7 @@ class Tree:
         """A working directory stays usable when the way to it may not be walked: only root shares keys with absolute
         paths."""
         assert base is not None
-        return base if task.credential.uid == 0 else b"\0" + base + b"\0"
+        return base if task.credential.overrides else b"\0" + base + b"\0"
 
     def _itself(self, directory: Directory) -> Found:
         mode = raw.stat(directory.at, directory.prefix)
@@ -141,7 +141,7 @@ class Tree:
         return self.walk(task, SUPERUSER, path)
 
     def _may_search(self, credential: Credential, directory: Directory) -> None:
-        if credential.uid and not credential.may(owners.of_directory(directory), EXECUTE):
+        if not credential.overrides and not credential.may(owners.of_directory(directory), EXECUTE):
             raise fail(errno.EACCES)
 
     def _step(self, task: Task, credential: Credential, parent: Directory, name: bytes, links: int) -> Directory:

@@ -6,7 +6,7 @@ import errno
 
 from voldemo.engine import nodes
 from voldemo.engine.runtime import owners, raw
-from voldemo.engine.runtime.credentials import EXECUTE, WRITE, Owner
+from voldemo.engine.runtime.credentials import EXECUTE, FOWNER, WRITE, Owner
 from voldemo.engine.runtime.directory import Found
 from voldemo.engine.runtime.raw import fail
 from voldemo.engine.runtime.task import Task
@@ -41,11 +41,11 @@ def names(task: Task, found: Found, removing: bool = False) -> Owner:
     directory.mount.writable()
     owner = owners.of_directory(directory)
     credential = task.credential
-    if credential.uid:
-        if not credential.may(owner, WRITE | EXECUTE):
-            raise fail(errno.EACCES)
-        if removing and owner[2] & STICKY and credential.uid not in (owner[0], owners.of(found)[0]):
-            raise fail(errno.EPERM)
+    if not credential.may(owner, WRITE | EXECUTE):
+        raise fail(errno.EACCES)
+    sticky = removing and owner[2] & STICKY and not credential.has(FOWNER)
+    if sticky and credential.uid not in (owner[0], owners.of(found)[0]):
+        raise fail(errno.EPERM)
     if directory.mount.kind == "root" and found.name.startswith(nodes.WHITEOUT):
         raise fail(errno.EPERM)
     return owner

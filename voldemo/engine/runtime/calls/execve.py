@@ -115,6 +115,8 @@ def _padded(task: Task, entry: bytes, path: bytes) -> bytes:
 def _credential(task: Task, program: Program) -> Credential:
     credential, (uid, gid, mode, _) = task.credential, program.owner
     uids, gids = credential.uids, credential.gids
+    if task.world.spec.no_new_privileges:
+        mode = 0
     if mode & changing.SETUID:
         uids = Ids(uids.real, uid, uid, uid)
     if mode & changing.SETGID and mode & 0o010:

@@ -8,7 +8,7 @@ from struct import pack, unpack
 
 from voldemo.engine.runtime import memory
 from voldemo.engine.runtime.calls import EPERM, call
-from voldemo.engine.runtime.credentials import DOCKER_CAPABILITIES, Credential, Ids
+from voldemo.engine.runtime.credentials import Credential, Ids
 from voldemo.engine.runtime.descriptors import signed
 from voldemo.engine.runtime.raw import fail
 from voldemo.engine.runtime.task import Task
@@ -70,7 +70,7 @@ def _capabilities_after(task: Task, old: Ids, new: Ids) -> None:
     if old.effective == 0 and new.effective != 0:
         effective = 0
     elif old.effective != 0 and new.effective == 0:
-        effective = permitted = DOCKER_CAPABILITIES
+        effective = permitted = Credential.bounding
     task.capabilities = (effective & permitted, permitted, inheritable)
 
 
@@ -211,7 +211,7 @@ def capset(task: Task, header: int, data: int, *_: int) -> int:
 def _bounding(option: int, number: int) -> int:
     if number > _LAST_CAPABILITY:
         return -errno.EINVAL
-    return DOCKER_CAPABILITIES >> number & 1 if option == PR_CAPBSET_READ else 0
+    return Credential.bounding >> number & 1 if option == PR_CAPBSET_READ else 0
 
 
 @call("prctl")

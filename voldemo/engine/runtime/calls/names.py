@@ -8,7 +8,7 @@ import os
 from voldemo.engine import nodes
 from voldemo.engine.runtime import descriptors, memory, owners, raw
 from voldemo.engine.runtime.calls import EPERM, call, changing
-from voldemo.engine.runtime.credentials import Credential, Owner
+from voldemo.engine.runtime.credentials import FOWNER, Credential, Owner
 from voldemo.engine.runtime.directory import Found
 from voldemo.engine.runtime.raw import AT_FDCWD, EMPTY_PATH, fail
 from voldemo.engine.runtime.task import Task
@@ -126,7 +126,7 @@ def _link(task: Task, old: Found, at: int, path: bytes) -> int:
 def _may_link(task: Task, old: Found) -> None:
     """As with protected_hardlinks: a file one could not open for writing is not one's to link."""
     owner = changing.owner_of(old)
-    if task.credential.uid not in (0, owner[0]):
+    if not task.credential.has(FOWNER) and task.credential.uid != owner[0]:
         safe = raw.kind(owner[2]) == raw.REGULAR and not owner[2] & changing.SETUID
         if not safe or not task.credential.may(owner, 6):
             raise fail(errno.EPERM)

@@ -106,7 +106,7 @@ def _check_access(task: Task, found: Found, wish: Wish) -> None:
         if found.mount.kind == "proc" and not found.magic:
             _check_proc_write(task, found)
         found.mount.writable()
-    elif not task.credential.uid and not found.magic:
+    elif task.credential.overrides and not found.magic:
         return
     owner = changing.owner_of(found)
     if found.magic and wish.write and owner[3] & nodes.LAYER:

@@ -8,7 +8,7 @@ import signal as signals
 
 from voldemo.engine.runtime import descriptors, memory
 from voldemo.engine.runtime.calls import EPERM, call
-from voldemo.engine.runtime.credentials import Credential
+from voldemo.engine.runtime.credentials import KILL, Credential
 from voldemo.engine.runtime.descriptors import signed
 from voldemo.engine.runtime.task import Task
 
@@ -23,7 +23,7 @@ def _real(task: Task, pid: int) -> int:
 
 
 def _may_signal(sender: Credential, target: Task | None) -> bool:
-    if sender.uids.effective == 0 or target is None:
+    if sender.has(KILL) or target is None:
         return True
     return bool({sender.uids.real, sender.uids.effective} & {target.credential.uids.real, target.credential.uids.saved})
 

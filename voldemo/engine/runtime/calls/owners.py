@@ -9,7 +9,7 @@ from struct import pack, unpack
 from voldemo.engine import nodes
 from voldemo.engine.runtime import descriptors, memory, owners, raw
 from voldemo.engine.runtime.calls import EACCES, EPERM, call, changing
-from voldemo.engine.runtime.credentials import WRITE, Owner
+from voldemo.engine.runtime.credentials import CHOWN, FOWNER, WRITE, Owner
 from voldemo.engine.runtime.directory import Found
 from voldemo.engine.runtime.raw import AT_FDCWD, EMPTY_PATH, NOFOLLOW, fail
 from voldemo.engine.runtime.task import Task
@@ -53,7 +53,7 @@ def _set_nameless(found: Found, uid: int, gid: int, bits: int, flags: int) -> No
 def _chmod(task: Task, found: Found, mode: int) -> int:
     uid, gid, _, flags = changing.attributes(task, found)
     credential = task.credential
-    if credential.uid not in (0, uid):
+    if not credential.has(FOWNER) and credential.uid != uid:
         return EPERM
     bits = mode & 0o7777
     if credential.uid and not credential.within(gid):
@@ -98,7 +98,7 @@ def _at(task: Task, at: int, path: int, flags: int) -> Found:
 
 def _may_chown(task: Task, owner: Owner, uid: int, gid: int) -> bool:
     credential = task.credential
-    if credential.uid == 0:
+    if credential.has(CHOWN):
         return True
     return credential.uid == owner[0] == uid and (gid == owner[1] or credential.within(gid))
 
@@ -144,7 +144,7 @@ def fchownat(task: Task, at: int, path: int, uid: int, gid: int, flags: int, *_:
 def _utime(task: Task, found: Found, times: bytes | None) -> int:
     owner = changing.attributes(task, found)
     credential = task.credential
-    if credential.uid not in (0, owner[0]):
+    if not credential.has(FOWNER) and credential.uid != owner[0]:
         if times is not None:
             return EPERM
         if not credential.may(owner, WRITE):
