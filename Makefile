@@ -12,7 +12,7 @@ CONTRIBUTOR := .venv/.contributor
 UV := $(shell uv --version 2>/dev/null)
 PYTHON ?= $(if $(UV),'>=3.11',python3)
 INSTALL := $(if $(UV),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet)
-BASH_SCRIPTS := .ci/run tools/docker-engine tools/test-needs binder/postBuild binder/start tests/binder/check
+BASH_SCRIPTS := .ci/run tools/docker-engine tools/test-needs binder/postBuild binder/start $(addprefix tests/binder/,check learner)
 PYTHON_SCRIPTS := tools/with-engine tests/images/build $(addprefix tests/binder/,pod serves solved transcript)
 
 help:
