@@ -28,7 +28,7 @@ def main() -> int:
     options = parse(sys.argv[1:])
     give_memory_back()
     try:
-        return asyncio.run(serve(options.socket, options.root, options.ready_fd))
+        return asyncio.run(serve(options))
     except EngineError as error:
         print(f"voldemo.engine: {error}", file=sys.stderr)
     except OSError as error:
@@ -40,6 +40,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m voldemo.engine", description="Docker's API on a unix socket, no root.")
     parser.add_argument("--socket", type=absolute, required=True, help="where to listen")
     parser.add_argument("--root", type=absolute, required=True, help="where images, volumes and containers are kept")
+    mirror = "the registry that a name without a host means, as https://HOST (or VOLDEMO_REGISTRY_MIRROR)"
+    parser.add_argument("--registry-mirror", default="", metavar="URL", help=mirror)
     parser.add_argument("--ready-fd", type=int, metavar="FD", help="a descriptor that is told one line when all is up")
     return parser.parse_args(arguments)
 
@@ -48,8 +50,9 @@ def absolute(text: str) -> Path:
     return Path(text).absolute()
 
 
-async def serve(socket: Path, root: Path, ready: int | None) -> int:
+async def serve(options: argparse.Namespace) -> int:
     from voldemo.engine.daemon import Daemon
+    from voldemo.engine.registry import Registries
     from voldemo.engine.routes import collect
 
     loop = asyncio.get_running_loop()
@@ -58,7 +61,8 @@ async def serve(socket: Path, root: Path, ready: int | None) -> int:
     stop = asyncio.Event()
     for number in STOP:
         loop.add_signal_handler(number, stop.set)
-    daemon = Daemon(root)
+    socket = options.socket
+    daemon = Daemon(options.root, Registries.from_environment(options.registry_mirror))
     server = Server(daemon, Router(collect()))
     server.bind(socket)  # first: two engines at one address would start each other's containers
     try:
@@ -66,7 +70,7 @@ async def serve(socket: Path, root: Path, ready: int | None) -> int:
     except BaseException:
         server.unbind()
         raise
-    await run(server, daemon, stop, f"listening at unix://{socket}", ready)
+    await run(server, daemon, stop, f"listening at unix://{socket}", options.ready_fd)
     return 0
 
 

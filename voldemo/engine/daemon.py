@@ -10,6 +10,7 @@ from voldemo.engine.containers.mounting import Mounter
 from voldemo.engine.containers.tmpfs import Folders
 from voldemo.engine.events import Events
 from voldemo.engine.networks import Networks
+from voldemo.engine.registry import Registries
 from voldemo.engine.runtime.launcher import Runtime
 from voldemo.engine.store import Store
 
@@ -20,8 +21,9 @@ class Daemon:
     mounter: Mounter
     builtin: Builtin
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, registries: Registries | None = None) -> None:
         self.root = root
+        self.registries = registries or Registries()
         self.closing = False
         self.events = Events()
         self.runtime = Runtime(root)

@@ -19,6 +19,7 @@ from engine.server.raw import Loop
 from voldemo.engine.builtin import Builtin
 from voldemo.engine.events import Events
 from voldemo.engine.routes import build, images, pull
+from voldemo.engine.registry import Registries
 from voldemo.engine.store import Store, Union
 
 
@@ -27,7 +28,7 @@ def daemon() -> Iterator[SimpleNamespace]:
     root = Path(tempfile.mkdtemp(prefix="vd-build-"))
     store = Store.open(root)
     users = SimpleNamespace(image_users=dict)
-    yield SimpleNamespace(store=store, events=Events(), containers=users, builtin=None)
+    yield SimpleNamespace(store=store, events=Events(), containers=users, builtin=None, registries=Registries())
     store.close()
     shutil.rmtree(root)
 

@@ -10,7 +10,7 @@ from voldemo.engine import bridge, clock, fields
 from voldemo.engine.containers import commit as commits
 from voldemo.engine.errors import BadParameter, EngineError, NotFound, Unsupported
 from voldemo.engine.http import JSON, Bytes, Json, Request, Response, Stream
-from voldemo.engine.registry import Credentials, Pull, Push, Registries, login
+from voldemo.engine.registry import Credentials, Pull, Push, login
 from voldemo.engine.registry.progress import Progress, line
 from voldemo.engine.router import Routes
 from voldemo.engine.routes.images import tell
@@ -19,10 +19,6 @@ from voldemo.engine.store import Image, Reference
 routes = Routes()
 NO_URL = "Importing from an address is not part of this engine: download it, then docker import the file."
 ALL_TAGS = "Pushing every tag at once is not part of this engine: name one."
-
-
-def registries(daemon: Any) -> Registries:
-    return Registries.from_environment(getattr(daemon, "registry_mirror", ""))
 
 
 def credentials(request: Request) -> Credentials:
@@ -63,7 +59,7 @@ def check_platform(text: str) -> None:
 
 
 async def resolved(daemon: Any, reference: Reference, auth: Credentials) -> Pull:
-    pull = Pull(daemon.store, reference, registries(daemon).find(reference), auth)
+    pull = Pull(daemon.store, reference, daemon.registries.find(reference), auth)
     await bridge.run(pull.resolve)
     return pull
 
@@ -129,7 +125,7 @@ async def push(daemon: Any, request: Request, name: str) -> Response:
 
 async def pushed(daemon: Any, image: Image, reference: Reference, auth: Credentials) -> AsyncIterator[bytes]:
     try:
-        at = registries(daemon).find(reference)
+        at = daemon.registries.find(reference)
     except EngineError as error:
         yield line(errorDetail={"message": error.message}, error=error.message)
         return
