@@ -18,8 +18,8 @@ from engine.build.conftest import tar_of
 from engine.server.raw import Loop
 from voldemo.engine.builtin import Builtin
 from voldemo.engine.events import Events
-from voldemo.engine.routes import build, images, pull
 from voldemo.engine.registry import Registries
+from voldemo.engine.routes import build, images, pull
 from voldemo.engine.store import Store, Union
 
 
