@@ -65,3 +65,21 @@ def test_start_becomes_what_it_is_given(tmp_path):
 def test_the_badge_opens_a_page_that_is_there(readme):
     (path,) = set(re.findall(r"urlpath=lab/tree/([^)\s`]+)", (ROOT / readme).read_text(encoding="utf-8")))
     assert (ROOT / path).is_file()
+
+
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [
+        ("$ echo one; echo note >&2\none\n$ cat <<END\n> two\n> END\ntwo\n", 0),
+        ("$ name=kept\n```\n\n```console\n$ echo $name 1 2\nkept … 2\n", 0),
+        ("$ echo one\ntwo\n", 1),
+        ("$ echo more than shown\n", 1),
+        ("$ echo one\none\n$ false\n", 1),
+        ("$ make lab     # has a check of its own\n", 1),
+    ],
+)
+def test_what_readme_shows_is_compared_with_what_is_said(tmp_path, shown, status):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"Text.\n\n```console\n{shown}```\n")
+    command = [sys.executable, ROOT / "tests" / "binder" / "transcript", readme]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == status

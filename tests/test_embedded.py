@@ -188,6 +188,7 @@ def test_it_is_the_last_resort(own, monkeypatch):
     found = connecting.find()
     assert found.engine.name == "voldemo embedded engine"
     assert found.engine.where == embedded.place().url
+    assert connecting.environment(found).items() >= embedded.place().variables.items()
 
 
 def test_its_name_starts_it_whatever_else_is_there(own):
@@ -205,7 +206,7 @@ def test_where_it_cannot_run_connect_says_why(own, stand_in):
 
 def test_start_prints_what_a_shell_evaluates(own, capsys):
     assert main(["engine", "start"]) == 0
-    assert capsys.readouterr().out == f"export DOCKER_HOST={embedded.place().url}\n"
+    assert capsys.readouterr().out == f"export DOCKER_HOST={embedded.place().url} DOCKER_BUILDKIT=0\n"
 
 
 def test_status_tells_what_is_there_and_what_is_emulated(own, capsys):

@@ -78,7 +78,8 @@ def engine(options: argparse.Namespace) -> int:
 
     match options.what:
         case "start":
-            print(f"export DOCKER_HOST={shlex.quote(embedded.start().url)}")
+            variables = embedded.start().variables
+            print("export", *(f"{name}={shlex.quote(value)}" for name, value in variables.items()))
         case "stop":
             number = embedded.stop()
             print(say("embedded.stopped", pid=number) if number else say("embedded.none"))

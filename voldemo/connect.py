@@ -19,7 +19,7 @@ from docker.errors import DockerException
 from docker.utils import kwargs_from_env
 
 from voldemo import embedded, notebook, sandbox
-from voldemo.engines import Engine, describe
+from voldemo.engines import EMBEDDED, Engine, describe
 from voldemo.errors import causes, reason
 from voldemo.words import Sentence, say
 
@@ -66,7 +66,8 @@ def connect(engine: str | None = None) -> DockerClient:
 
 def environment(found: Found) -> dict[str, str]:
     """What makes `!docker` in a cell, Compose and a terminal follow the same switch."""
-    return {"DOCKER_HOST": found.engine.where, "LABEL": sandbox.exercise_label()}
+    builder = embedded.CLASSIC_BUILDER if found.engine.name == EMBEDDED else {}
+    return {"DOCKER_HOST": found.engine.where, "LABEL": sandbox.exercise_label(), **builder}
 
 
 def find(engine: str | None = None) -> Found:

@@ -33,6 +33,8 @@ STOP_SECONDS = 60  # containers get the ten seconds that `docker stop` grants th
 CREDENTIALS = struct.Struct("=iii")  # pid, uid, gid
 ATTRIBUTE = "user.voldemo.probe"
 PROGRAM = (sys.executable, "-m", "voldemo.engine")
+# Where buildx is installed, `docker build` and Compose would ask for BuildKit, which this engine has not.
+CLASSIC_BUILDER = {"DOCKER_BUILDKIT": "0"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Place:
     @property
     def url(self) -> str:
         return f"unix://{self.socket}"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What makes the docker command and Compose use this engine."""
+        return {"DOCKER_HOST": self.url, **CLASSIC_BUILDER}
 
 
 def place() -> Place:
