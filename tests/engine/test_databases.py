@@ -111,6 +111,7 @@ def test_up_waits_until_both_are_healthy_and_filled(shop):
     assert shop.health() == {"db": "healthy", "cache": "healthy", "app": "running"}
     assert shop.sql(INTACT) == "20000|t"
     assert shop.sql("select count(*) from by_a_script") == "0"
+    assert shop.sql("show timezone") == "Etc/UTC"
     assert shop("exec", "-T", "db", "stat", "-c", "%U %a", "/var/lib/postgresql/data") == "postgres 700"
     assert shop("exec", "-T", "cache", "stat", "-c", "%U", "/data/appendonlydir") == "redis"
 

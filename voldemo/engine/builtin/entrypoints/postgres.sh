@@ -64,9 +64,11 @@ run_init_file() {
 }
 
 initialize() {
-  local file
+  local file zone=()
+  # Not told, initdb compares every zone there is with the system's, which without this file is UTC.
+  [ -n "${TZ:-}" ] || [ -e /etc/localtime ] || zone=(env TZ=Etc/UTC)
   # POSTGRES_INITDB_ARGS is a line of shell words, as in the official image.
-  eval "initdb --username=\"\$POSTGRES_USER\" --pwfile=<(printf '%s\n' \"\$POSTGRES_PASSWORD\") $POSTGRES_INITDB_ARGS"
+  eval "${zone[*]} initdb --username=\"\$POSTGRES_USER\" --pwfile=<(printf '%s\n' \"\$POSTGRES_PASSWORD\") $POSTGRES_INITDB_ARGS"
   printf '\nhost all all all %s\n' "${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
   # Only through the socket: nobody outside shall find a half-made database "ready".
   pg_ctl --wait -o "-c listen_addresses=''" start
