@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import threading
 import time
@@ -123,6 +124,9 @@ def test_no_way_out(name: str, box: Box, outside: Outside) -> None:
     outside.check()
     assert (box.layers[0] / "layered").read_text() == "of a layer"
     assert (box.folder / "mounted-ro" / "f").read_text() == "read-only"
+    assert [path.name for path in (box.folder / "mounted-ro").iterdir()] == ["f"]
+    made = (box.folder / "mounted-data").rglob("*")
+    assert not [path for path in made if path.lstat().st_mode & (stat.S_ISUID | stat.S_ISGID)]
 
 
 ALLOWED = """

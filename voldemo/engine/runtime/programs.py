@@ -109,8 +109,8 @@ class Programs:
             self._copy(descriptor, image, folder + b"/" + name, loader)
 
     def _copy(self, descriptor: int, image: Image, target: bytes, loader: bytes) -> None:
-        temporary = target + b".%d" % os.getpid()
-        fresh = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o700)
+        temporary = os.path.dirname(target) + b"/.new-" + os.urandom(12).hex().encode()
+        fresh = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o700)
         try:
             _copy_all(descriptor, fresh)
             if loader:
@@ -180,13 +180,24 @@ def _equal(path: bytes, descriptor: int) -> bool:
 
 
 def _copy_all(source: int, target: int) -> None:
+    """Holes stay holes: what takes no room in a container must not take it here."""
     size = os.fstat(source).st_size
-    offset = 0
-    while offset < size:
-        sent = os.sendfile(target, source, offset, size - offset)
-        if not sent:
-            break
-        offset += sent
+    os.ftruncate(target, size)
+    end = 0
+    while (start := _data_from(source, end, size)) < size:
+        end = os.lseek(source, start, os.SEEK_HOLE)
+        os.lseek(target, start, os.SEEK_SET)
+        while start < end and (sent := os.sendfile(target, source, start, end - start)):
+            start += sent
+
+
+def _data_from(source: int, offset: int, size: int) -> int:
+    try:
+        return os.lseek(source, offset, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return size  # there is none
 
 
 def trim(folder: bytes, most: int) -> None:
