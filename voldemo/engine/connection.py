@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from http import HTTPStatus
 from urllib.parse import unquote
 
 import h11
@@ -152,7 +153,7 @@ class Connection:
             headers.append(("Content-Length", "0"))
         if not self._eat():
             headers.append(("Connection", "close"))
-        events: list[h11.Event] = [h11.Response(status_code=response.status, headers=headers)]
+        events: list[h11.Event] = [_head(response.status, headers)]
         if data and request.method != "HEAD":
             events.append(h11.Data(data=data))
         await self._send(*events, h11.EndOfMessage())
@@ -172,7 +173,7 @@ class Connection:
         async with aclosing(response.blocks) as blocks:
             await self._continue()
             self._start_streaming()
-            await self._send(h11.Response(status_code=200, headers=headers))
+            await self._send(_head(200, headers))
             if request.method != "HEAD":
                 async for block in blocks:
                     await self._send(h11.Data(data=block))
@@ -205,7 +206,7 @@ class Connection:
             return
         text = f"{error.error_status_hint} Bad Request: {error}\n".encode()
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text)))]
-        response = h11.Response(status_code=error.error_status_hint, headers=[*headers, ("Connection", "close")])
+        response = _head(error.error_status_hint, [*headers, ("Connection", "close")])
         with suppress(ConnectionError):
             await self._send(response, h11.Data(data=text), h11.EndOfMessage())
             await self._linger()
@@ -219,6 +220,10 @@ class Connection:
             async with asyncio.timeout(LINGER):
                 while await self._reader.read(BLOCK):
                     pass
+
+
+def _head(status: int, headers: Headers) -> h11.Response:
+    return h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)  # clients show it
 
 
 def switching(request: Request, content_type: str, headers: Headers) -> bytes:

@@ -24,6 +24,12 @@ def test_ping(call):
     assert call("HEAD", "/_ping").status_code == 200
 
 
+def test_the_status_comes_with_its_words(call):
+    """docker-py's errors show them."""
+    answers = [call("GET", "/_ping"), call("GET", "/volumes/no-such-volume"), call("GET", "/containers/no:such/json")]
+    assert [answer.reason for answer in answers] == ["OK", "Not Found", "Not Found"]
+
+
 def test_version(lab):
     version = lab.client.version()
     assert version["ApiVersion"] == lab.client.api._version
