@@ -137,14 +137,15 @@ charts.grid(missing_guess.against(missing));
 # %% [markdown] lang="en"
 # `-v` makes the missing path, as a *directory* owned by root. So `-v ./app.conf:/etc/app.conf` with a typo gives you a
 # directory where the program expects a file (or no container at all, if the image has a file there), and a root-owned one
-# in your project. `--mount` refuses: the typo is an error you can read. `CreateMountpoint` asks for `-v`'s behaviour
-# explicitly; it came with API 1.42, and an older engine answers like the middle row. The command line has had it
-# since Docker 29.3, as `--mount …,bind-create-src`. Docker Desktop, where host paths pass through a virtual machine, may
-# create the path in all three cases: trust your own table.
+# in your project (yours, where the engine runs without root). `--mount` refuses: the typo is an error you can read.
+# `CreateMountpoint` asks for `-v`'s behaviour explicitly; it came with API 1.42, and an older engine answers like the middle
+# row. The command line has had it since Docker 29.3, as `--mount …,bind-create-src`. Docker Desktop, where host paths pass
+# through a virtual machine, may create the path in all three cases: trust your own table.
 
-# %% [markdown] lang="ko" of="7ddbae00"
+# %% [markdown] lang="ko" of="59f9e24a"
 # `-v`는 없는 경로를 root 소유의 *디렉터리*로 만듭니다. 그래서 `-v ./app.conf:/etc/app.conf`에 오타가 있으면 프로그램이 파일을 기대하는
-# 자리에 디렉터리가 생기고(이미지의 그 자리에 파일이 있으면 컨테이너가 아예 시작되지 않고), 프로젝트 안에는 root 소유 디렉터리가 남습니다.
+# 자리에 디렉터리가 생기고(이미지의 그 자리에 파일이 있으면 컨테이너가 아예 시작되지 않고), 프로젝트 안에는 root 소유 디렉터리가 남습니다(root
+# 없이 도는 엔진이라면 본인 소유입니다).
 # `--mount`는 거부하므로 오타가 읽을 수 있는 오류가 됩니다. `CreateMountpoint`는 `-v`와 같은 동작을 명시적으로 요청하는 옵션입니다. API
 # 1.42에서 생겼고, 더 오래된 엔진은 가운데 행처럼 답합니다. 명령줄에서는 Docker 29.3부터 `--mount …,bind-create-src`로 쓸 수 있습니다. 호스트
 # 경로가 가상 머신을 거치는 Docker Desktop에서는 세 경우 모두 경로를 만들 수도 있습니다. 자기 표를 믿으세요.
@@ -228,14 +229,14 @@ ownership
 charts.grid(ownership_guess.against(ownership));
 
 # %% [markdown] lang="en"
-# The kernel compares numbers. User *names* live in `/etc/passwd`, one inside the container and another outside. A fresh
-# volume belongs to root, unless it is filled from the image and takes over owner and mode of the directory there: this is
-# why images that run as a user other than root do `mkdir` and `chown` before `USER`. A bind mount shows the host's owner,
-# whatever the image says. The tmpfs came with mode 1777: everybody may write. And `chmod 777` is not the fix: it opens the
-# directory to everybody who ever mounts it.
+# The kernel compares numbers (on the embedded engine, the engine does). User *names* live in `/etc/passwd`, one inside the
+# container and another outside. A fresh volume belongs to root, unless it is filled from the image and takes over owner and
+# mode of the directory there: this is why images that run as a user other than root do `mkdir` and `chown` before `USER`. A
+# bind mount shows the host's owner, whatever the image says. The tmpfs came with mode 1777: everybody may write. And
+# `chmod 777` is not the fix: it opens the directory to everybody who ever mounts it.
 
-# %% [markdown] lang="ko" of="4bbe7a25"
-# 커널은 숫자를 비교합니다. 사용자 *이름*은 `/etc/passwd`에 있고, 컨테이너 안의 것과 밖의 것이 서로 다릅니다. 새 볼륨은 root 소유입니다. 다만
+# %% [markdown] lang="ko" of="7e807279"
+# 커널은 숫자를 비교합니다(내장 엔진에서는 엔진이 비교합니다). 사용자 *이름*은 `/etc/passwd`에 있고, 컨테이너 안의 것과 밖의 것이 서로 다릅니다. 새 볼륨은 root 소유입니다. 다만
 # 이미지에서 채워질 때는 그 디렉터리의 소유자와 권한을 물려받습니다. 일반 사용자로 실행되는 이미지가 `USER` 앞에서 `mkdir`와 `chown`을 하는
 # 이유입니다. 바인드 마운트는 이미지가 무엇이라 하든 호스트의 소유자를 보여 줍니다. tmpfs는 누구나 쓸 수 있는 권한 1777로 마운트되었습니다.
 # 그리고 `chmod 777`은 해결책이 아닙니다. 그 디렉터리를 마운트하는 모두에게 열어 주는 것입니다.
@@ -266,13 +267,14 @@ charts.bars(full, "asked_bytes", "written_bytes");
 # What does not fit fails with ENOSPC, "No space left on device", although the disk is fine. Without a size a tmpfs may take
 # half of the machine's memory, and it counts against the container's memory limit. "Never touches the disk" is nearly
 # right: its pages can be swapped out. So a tmpfs is the place for scratch data and for secrets on a machine without swap,
-# and the only one of the three mounts whose size you can limit on every file system.
+# and the only one of the three mounts whose size you can limit on every file system. (The embedded engine imitates this
+# one: a folder on the disk, with the size you gave it and the same error.)
 
-# %% [markdown] lang="ko" of="d190ce93"
+# %% [markdown] lang="ko" of="468be1e6"
 # 들어가지 못한 것은 ENOSPC, 즉 "No space left on device"로 실패합니다. 디스크는 멀쩡한데도 그렇습니다. 크기를 정하지 않은 tmpfs는 장비
 # 메모리의 절반까지 쓸 수 있고, 컨테이너의 메모리 제한에 포함됩니다. "디스크에 절대 닿지 않는다"는 말은 거의 맞지만, 스왑으로는 나갈 수 있습니다.
 # 그래서 tmpfs는 임시 데이터와, 스왑이 없는 장비에서라면 비밀 값을 둘 자리이고, 셋 가운데 어떤 파일 시스템에서든 크기를 제한할 수 있는 유일한
-# 마운트입니다.
+# 마운트입니다. (내장 엔진은 이것을 흉내만 냅니다. 디스크의 폴더이지만 정해 준 크기를 지키고 같은 오류를 냅니다.)
 
 # %%
 charts.grid(full_guess.against(full));
