@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from voldemo.engine import DRIVER
 from voldemo.engine.containers import sizes
 from voldemo.engine.containers.container import Container
 
@@ -35,7 +36,7 @@ def inspect(container: Container, size: bool = False) -> dict[str, Any]:
         "LogPath": str(container.log.path) if ever and container.host["LogConfig"]["Type"] != "none" else "",
         "Name": f"/{container.name}",
         "RestartCount": container.state.restart_count,
-        "Driver": "overlay2",
+        "Driver": DRIVER,
         "Platform": container.record.platform,
         "MountLabel": "",
         "ProcessLabel": "",
@@ -89,7 +90,7 @@ def graph(container: Container) -> dict[str, Any]:
         "UpperDir": str(upper),
         "WorkDir": str(upper),
     }
-    return {"Data": data, "Name": "overlay2"}
+    return {"Data": data, "Name": DRIVER}
 
 
 def endpoints(container: Container) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from typing import Any
 
-from voldemo.engine import clock
+from voldemo.engine import DRIVER, clock
 from voldemo.engine.filters import Filters
 from voldemo.engine.http import Empty, Json, Request, Response
 from voldemo.engine.router import Routes
@@ -149,7 +149,7 @@ def view(image: Image) -> dict[str, Any]:
 def graph(image: Image) -> dict[str, Any]:
     top, *below = [str(tree) for tree in image.trees] or [""]
     data = {"UpperDir": top} | ({"LowerDir": ":".join(below)} if below else {})
-    return {"Name": "union", "Data": data}
+    return {"Name": DRIVER, "Data": data}
 
 
 @routes.get("/images/{name:path}/history")

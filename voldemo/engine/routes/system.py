@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from voldemo.engine import API_VERSION, MIN_API_VERSION, VERSION, bridge, clock
+from voldemo.engine import API_VERSION, DRIVER, MIN_API_VERSION, VERSION, bridge, clock
 from voldemo.engine.errors import BadParameter, NotFound
 from voldemo.engine.http import Bytes, Json, Request, Response, Stream
 from voldemo.engine.router import Routes
@@ -21,7 +21,6 @@ PING = (
     ("Cache-Control", "no-cache, no-store, must-revalidate"),
     ("Pragma", "no-cache"),
 )
-DRIVER = "union"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 NOTES = [
     "Processes, users and mounts are this engine's own work: nothing is isolated from the user who runs it.",
