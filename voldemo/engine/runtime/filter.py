@@ -15,6 +15,8 @@ ALLOW, TRACE, ERRNO = 0x7FFF0000, 0x7FF00000, 0x00050000
 _X86_64 = 0xC000003E
 _LOAD, _AND, _EQUAL, _ANY_BIT, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x45, 0x35, 0x06
 _NR, _ARCH = 0, 4
+_SECCOMP, _SET_FILTER = 317, 1
+_SPEC_ALLOW = 4  # as Docker does: without it, kernels before 5.16 slow every filtered process down
 
 Instruction = tuple[int, int, int, int]
 Block = list[Instruction]
@@ -141,5 +143,5 @@ class Filter:
         self._program = ctypes.create_string_buffer(pack("<HxxxxxxQ", len(code), ctypes.addressof(self._code)))
 
     def install(self) -> None:
-        if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, self._program, 0, 0):
+        if libc.prctl(38, 1, 0, 0, 0) or libc.syscall(_SECCOMP, _SET_FILTER, _SPEC_ALLOW, self._program):
             raise fail(ctypes.get_errno())
