@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import h11
 
 from voldemo.engine.errors import BadParameter
-from voldemo.engine.http import Bytes, ClientGone, Empty, Headers, Hijack, Request, Response, Stream
+from voldemo.engine.http import RAW_STREAM, Bytes, ClientGone, Empty, Headers, Hijack, Request, Response, Stream
 
 BLOCK = 1 << 18
 HEADERS_LIMIT = 1 << 18
@@ -227,7 +227,7 @@ def _head(status: int, headers: Headers) -> h11.Response:
 
 
 def switching(request: Request, content_type: str, headers: Headers) -> bytes:
-    lines = ["HTTP/1.1 200 OK", f"Content-Type: {content_type}"]
+    lines = ["HTTP/1.1 200 OK", f"Content-Type: {RAW_STREAM}"]  # whatever is in it: so says Docker, without an upgrade
     if "upgrade" in request.headers:
         lines = ["HTTP/1.1 101 UPGRADED", f"Content-Type: {content_type}", "Connection: Upgrade", "Upgrade: tcp"]
     lines += [f"{name}: {value}" for name, value in headers]

@@ -148,6 +148,13 @@ def test_into_a_container_that_was_never_started(lab):
     assert container.logs() == b"before"
 
 
+def test_a_mount_is_not_replaced(lab):
+    box = lab.start(volumes=[f"{lab.volume().name}:/d/sub"])
+    with refused(500, "device or resource busy"):
+        box.put_archive("/d", tar_of(("sub", b"x", {})))
+    assert sh(box, "stat -c %F /d/sub; touch /d/sub/f") == "directory"
+
+
 def test_into_a_folder_that_is_not_there(box):
     with refused(404, f"Could not find the file /nope in container {box.id}"):
         box.put_archive("/nope", tar_of(("f", b"", {})))

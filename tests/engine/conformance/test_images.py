@@ -137,6 +137,13 @@ def test_remove_of_an_image_with_children(lab, image):
     assert lab.says("cat /f", image=child.id) == "content"
 
 
+def test_a_name_goes_though_the_image_has_children(lab, image):
+    child = lab.image(script="true", base=image.id)
+    assert lab.client.api.remove_image(image.tags[0]) == [{"Untagged": image.tags[0]}]
+    assert lab.says("cat /f", image=child.id) == "content"
+    lab.client.api.tag(image.id, *image.tags[0].split(":"))  # without a name it would go with its child
+
+
 def test_remove_of_what_is_not_there(lab):
     with refused(404, "No such image: vdc-nope:latest"):
         lab.client.images.remove("vdc-nope")

@@ -241,3 +241,41 @@ def test_times_are_kept_when_a_mode_changes(box):
 
 def test_truncating_a_file_of_the_image(box):
     assert sh(box, ": > /etc/host.conf; stat -c %s /etc/host.conf") == "0"
+
+
+def layers(image):
+    return image.attrs["RootFS"]["Layers"]
+
+
+def committed(container, lab):
+    return container.commit(lab.name(), conf={"Labels": lab.labels})
+
+
+def test_a_commit_of_nothing_adds_no_layer(lab):
+    image = committed(lab.shell("ls -R /etc /var"), lab)
+    base = lab.client.images.get(image.attrs["Parent"])
+    assert layers(image) == layers(base)
+    assert image.history()[0]["Size"] == 0
+
+
+def test_a_place_for_a_mount_is_committed(lab):
+    image = committed(lab.shell("true", volumes=[f"{lab.volume().name}:/some/place"]), lab)
+    assert lab.says("ls -d /some/place", image=image.id) == "/some/place"
+
+
+def test_a_file_written_anew_with_the_same_content_is_committed(lab):
+    container = lab.shell("cp -p /etc/passwd /tmp/p; cp -p /tmp/p /etc/passwd; rm /tmp/p")
+    assert diff(container) == {}
+    image = committed(container, lab)
+    base = lab.client.images.get(image.attrs["Parent"])
+    assert len(layers(image)) == len(layers(base)) + 1
+    assert image.attrs["Size"] > base.attrs["Size"]
+
+
+def test_what_ends_while_it_is_committed_is_committed(lab):
+    for _ in range(5):
+        committed(lab.start("true"), lab)
+
+
+def test_every_root_says_that_it_is_a_containers(lab):
+    assert lab.says("stat -c '%F %a %s' /.dockerenv; readlink /etc/mtab") == "regular empty file 755 0\n/proc/mounts"

@@ -128,3 +128,12 @@ def test_an_image_can_make_a_place_for_another_user(lab):
     volume = f"{lab.volume().name}:/d"
     assert lab.says("touch /d/f; stat -c %u /d/f", image=image, volumes=[volume]) == "1001"
     assert sh(lab.start(volumes=[volume]), "stat -c %u /d /d/f").split() == ["1001", "1001"]
+
+
+def test_a_volume_over_etc_has_places_for_the_engines_own_files(lab):
+    volume = lab.volume()
+    lab.run("true", volumes=[f"{volume.name}:/etc:ro"])
+    names = "hostname hosts resolv.conf"
+    assert lab.says(f"cd /d && stat -c '%n %a %s' {names}", volumes=[f"{volume.name}:/d"]).splitlines() == [
+        f"{name} 755 0" for name in names.split()
+    ]

@@ -188,6 +188,6 @@ def test_the_changes_of_a_container_lead_nowhere_out(store, scene):
     for _ in range(20):
         assert all(change.path.count("/") <= 3 for change in scene.union.changes())
         with suppress(FileNotFoundError, EngineError):
-            layer = store.layers.add_changes(scene.upper, (), (), running=True)
+            layer = store.layers.add_changes(scene.upper, (), running=True)
             assert SECRET not in b"".join(store.layers.tar(layer.diff_id))
     scene.check()

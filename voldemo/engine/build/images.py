@@ -9,8 +9,8 @@ from typing import Any
 from voldemo.engine import VERSION, clock
 from voldemo.engine.build.state import State
 from voldemo.engine.store import Image, Layer, Store, Union
+from voldemo.engine.store.layers import EMPTY
 
-EMPTY = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"  # the tar of no file at all
 COMPARED = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "OnBuild", "Shell", "StopSignal")
 COMPARED += ("User", "Volumes", "WorkingDir")
 

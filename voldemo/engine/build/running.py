@@ -96,6 +96,5 @@ class Run:
 
     def _commit(self, container: Container) -> Layer:
         store = self._daemon.store
-        places = [point.destination for point in container.record.mounts]
         upper = store.containers.upper(container.id)
-        return store.layers.add_changes(upper, container.layers, places, running=False)
+        return store.layers.add_changes(upper, container.layers, running=False)

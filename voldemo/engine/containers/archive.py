@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from voldemo.engine import clock
 from voldemo.engine.containers.container import Container
+from voldemo.engine.containers.hosts import FILES
 from voldemo.engine.containers.users import find, passwd
 from voldemo.engine.errors import BadParameter, Failed, Forbidden, NotFound
 from voldemo.engine.runtime.spec import Mount
@@ -21,7 +22,7 @@ GO_BITS = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1 << 20}
 
 
 def mounts(container: Container) -> tuple[Mount, ...]:
-    """Of a stopped container: what needs no making. Its tmpfs are empty, its generated files not there."""
+    """Of a stopped container: what needs no making. Its tmpfs are empty, its generated files as it left them."""
     if container.handle is not None:
         return container.mounts
     points = [point for point in container.record.mounts if point.kind in ("volume", "bind") and not point.subpath]
@@ -33,6 +34,11 @@ def mounts(container: Container) -> tuple[Mount, ...]:
             source = volume.device
         if os.path.exists(source):
             found.append(Mount(point.destination, source, point.kind, not point.writable))
+    taken = {mount.target for mount in found}
+    for target, name in FILES.items():
+        source = str(container.folder / name)
+        if target not in taken and os.path.exists(source):
+            found.append(Mount(target, source, "bind", container.host["ReadonlyRootfs"]))
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from voldemo.engine.containers.config import merge_env
 from voldemo.engine.containers.container import Container
 from voldemo.engine.errors import BadParameter, NotFound
 from voldemo.engine.store import Image
+from voldemo.engine.store.layers import EMPTY
 
 KEPT_TEXT = """
 Hostname Domainname User AttachStdin AttachStdout AttachStderr ExposedPorts Tty OpenStdin StdinOnce Env Cmd
@@ -189,16 +190,18 @@ def new_config(container: Container, body: dict[str, Any], changes: list[str]) -
 def commit(container: Container, config: dict[str, Any], author: str, comment: str, tag: str) -> Image:
     """Blocks."""
     store = container.daemon.store
-    places = [mount.target for mount in container.mounts] or [point.destination for point in container.record.mounts]
     upper = store.containers.upper(container.id)
     running = container.handle is not None
-    layer = store.layers.add_changes(upper, container.layers, places, running=running)
+    layer = store.layers.add_changes(upper, container.layers, running=running)
     base = base_of(container)
     created = clock.now()
-    entry = {
+    entry: dict[str, Any] = {
         "created": created,
         "created_by": " ".join([*(container.config["Entrypoint"] or []), *(container.config["Cmd"] or [])]),
     }
+    added = [layer.diff_id] if layer.diff_id != EMPTY else []
+    if not added:
+        entry["empty_layer"] = True
     entry |= {key: value for key, value in (("author", author), ("comment", comment)) if value}
     image: dict[str, Any] = {
         "architecture": base.get("architecture", "amd64"),
@@ -209,7 +212,7 @@ def commit(container: Container, config: dict[str, Any], author: str, comment: s
         "container_config": container.config,
         "docker_version": base.get("docker_version", ""),
         "history": [*(base.get("history") or []), entry],
-        "rootfs": {"type": "layers", "diff_ids": [*container.record.layers, layer.diff_id]},
+        "rootfs": {"type": "layers", "diff_ids": [*container.record.layers, *added]},
     }
     image |= {key: value for key, value in (("author", author), ("comment", comment)) if value}
     parent = container.record.image if base else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from voldemo.engine import bridge, clock, fields
 from voldemo.engine.containers import config as configuration
-from voldemo.engine.containers import hostconfig, mounts
+from voldemo.engine.containers import hostconfig, initial, mounts
 from voldemo.engine.containers.container import SHORT, Container
 from voldemo.engine.containers.record import Record
 from voldemo.engine.errors import BadParameter, EngineError, NotFound
@@ -103,8 +103,10 @@ async def settle(daemon: Daemon, record: Record, networking: dict[str, Any]) -> 
     await asyncio.to_thread(daemon.store.containers.put, record.id, record.save())
     upper = daemon.store.containers.upper(record.id)
     trees = [daemon.store.layers.get(digest).path for digest in reversed(record.layers)]
+    root = Union(upper, trees)
+    await asyncio.to_thread(initial.make, root)
     if any(point.kind == "volume" and point.copy for point in record.mounts):
-        await bridge.run(mounts.populate, record.mounts, Union(upper, trees), daemon.store)
+        await bridge.run(mounts.populate, record.mounts, root, daemon.store)
     join(daemon, record, networking)
     container = Container(daemon, record)
     daemon.containers.add(container)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voldemo.engine import errors, fields
-from voldemo.engine.containers import programs, users
+from voldemo.engine.containers import detach, programs, users
 from voldemo.engine.containers.config import words
 from voldemo.engine.containers.container import Container
+from voldemo.engine.containers.detach import Escape
 from voldemo.engine.containers.streams import STDERR, STDOUT, Attachment, Streams, frame, headers_read
 from voldemo.engine.ids import new_id
 from voldemo.engine.runtime.launcher import ExecFailed, Process
@@ -47,6 +48,11 @@ class Exec:
     def running(self) -> bool:
         return self.process is not None and not self.done.is_set()
 
+    @property
+    def told(self) -> str:
+        """As events have it, with a space at the end where there are no arguments."""
+        return f"{self.argv[0]} {' '.join(self.argv[1:])}"
+
     def tell(self, action: str, **more: str) -> None:
         self.container.tell(action, execID=self.id, **more)
 
@@ -70,7 +76,7 @@ class Exec:
         if self.starting:
             raise errors.Conflict(f"exec command {self.id} has already run")
         self.starting = True
-        self.tell(f"exec_start: {' '.join(self.argv)}")
+        self.tell(f"exec_start: {self.told}")
         try:
             program = await asyncio.to_thread(self.program)
             await self._run(handle, program)
@@ -131,25 +137,33 @@ class Exec:
         }
         return shown | ({"user": self.user} if self.user else {})
 
-    def attachment(self) -> Attachment:
+    def attachment(self, framed: bool) -> Attachment:
         pairs = ((STDOUT, "AttachStdout"), (STDERR, "AttachStderr"))
         wanted = frozenset(number for number, flag in pairs if self.flags[flag])
+        if not framed:  # there is but one stream then: Docker has no other for standard error
+            wanted &= {STDOUT}
         return self.streams.attach(wanted | {STDOUT} if self.flags["Tty"] else wanted)
 
-    def handler(self) -> Callable[[StreamReader, StreamWriter], Any]:
+    def handler(self, framed: bool) -> Callable[[StreamReader, StreamWriter], Any]:
         """Of the hijacked connection: what fails is told in the stream, as Docker does."""
 
         async def serve(reader: StreamReader, writer: StreamWriter) -> None:
-            attachment = self.attachment()
+            async def say(text: str) -> None:
+                line = text.encode() + b"\r\n"
+                writer.write(frame(STDOUT, line) if framed else line)
+                await writer.drain()
+
+            attachment = self.attachment(framed)
             try:
                 await self.start()
             except errors.EngineError as error:
-                text = str(error).encode() + b"\r\n"
                 await headers_read(writer)
-                writer.write(text if self.flags["Tty"] else frame(STDOUT, text))
-                await writer.drain()
+                await say(str(error))
                 return
-            await self.streams.serve(attachment, reader, writer, self.flags["AttachStdin"])
+            escape = Escape(detach.parse(self.detach_keys)) if self.flags["Tty"] else None
+            await self.streams.serve(attachment, reader, writer, self.flags["AttachStdin"], escape, framed)
+            if escape and escape.found:
+                await say("exec attach failed: error on attach stdin: read escape sequence")
 
         return serve
 
@@ -159,6 +173,11 @@ async def create(container: Container, body: dict[str, Any], named: str) -> Exec
     if not argv:
         raise errors.BadParameter("No exec command specified")
     container.must_run()
+    keys = fields.text(body, "DetachKeys") or fields.text(body, "detachKeys")  # so docker-py; Docker takes either
+    try:
+        detach.parse(keys)
+    except ValueError:
+        raise errors.Failed(f"Invalid escape keys ({keys}) provided") from None
     if container.state.status == "paused":
         raise errors.Conflict(f"Container {named} is paused, unpause the container before exec")
     made = Exec(
@@ -168,9 +187,9 @@ async def create(container: Container, body: dict[str, Any], named: str) -> Exec
         fields.text(body, "User"),
         fields.text(body, "WorkingDir"),
         {name: fields.boolean(body, name) for name in FLAGS},
-        fields.text(body, "DetachKeys"),
+        keys,
     )
     await asyncio.to_thread(made.program)  # an unknown user is refused here
     container.execs[made.id] = made
-    container.tell(f"exec_create: {' '.join(argv)}", execID=made.id)
+    made.tell(f"exec_create: {made.told}")
     return made

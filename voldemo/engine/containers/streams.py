@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from voldemo.engine.containers.detach import Escape
 from voldemo.engine.containers.stdio import STDERR, STDOUT, Stdio, pipes, resize, terminal, writable
 
 BLOCK = 1 << 16
@@ -225,13 +226,15 @@ class Streams:
         if self._terminal >= 0:
             resize(self._terminal, height, width)
 
-    async def feed(self, reader: StreamReader) -> None:
-        """A client's input to the process, from when there is one."""
+    async def feed(self, reader: StreamReader, escape: Escape | None = None) -> None:
+        """A client's input to the process, from when there is one, until it types the keys of `escape`."""
         ready = self._ready
         await ready.wait()
         descriptor = self._stdin
         while data := await reader.read(BLOCK):
-            if not await self._write(descriptor, data):
+            if not await self._write(descriptor, escape.pass_on(data) if escape else data):
+                return
+            if escape and escape.found:
                 return
         if not self.tty and (self.stdin_once or self.log is None) and self._stdin == descriptor:
             self.close_stdin()
@@ -250,22 +253,32 @@ class Streams:
                     return False
         return True
 
-    async def serve(self, attachment: Attachment, reader: StreamReader, writer: StreamWriter, stdin: bool) -> None:
-        """One hijacked connection, until the process ends or the client has gone."""
-        feeding = asyncio.create_task(self.feed(reader)) if stdin else None
+    async def serve(
+        self,
+        attachment: Attachment,
+        reader: StreamReader,
+        writer: StreamWriter,
+        stdin: bool,
+        escape: Escape | None = None,
+        framed: bool = False,
+    ) -> None:
+        """One hijacked connection, until the process ends, the client has gone, or asks to be let go."""
+        feeding = asyncio.create_task(self.feed(reader, escape)) if stdin else None
+        if feeding and escape:
+            feeding.add_done_callback(lambda _: escape.found and self.detach(attachment))
         try:
-            await self._send(attachment, writer)
+            await self._send(attachment, writer, framed)
         finally:
             self.detach(attachment)
             if feeding:
                 await stop(feeding)
 
-    async def _send(self, attachment: Attachment, writer: StreamWriter) -> None:
+    async def _send(self, attachment: Attachment, writer: StreamWriter, framed: bool) -> None:
         await attachment.ready()
         await headers_read(writer)
         while (block := await attachment.next()) is not None:
             number, data = block
-            writer.write(data if self.tty else frame(number, data))
+            writer.write(frame(number, data) if framed else data)
             await writer.drain()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from typing import Any
 
 from voldemo.engine import clock
+from voldemo.engine.containers import detach
 from voldemo.engine.containers.container import Container
+from voldemo.engine.containers.detach import Escape
 from voldemo.engine.containers.logs import Line, Wanted
 from voldemo.engine.containers.streams import STDERR, STDOUT, frame, headers_read
 from voldemo.engine.errors import BadParameter, Conflict, Unsupported
@@ -74,23 +77,39 @@ async def attach(daemon: Any, request: Request, id: str) -> Response:
         raise Conflict(f"container {id} is paused, unpause the container before attach")
     if container.state.status == "restarting":
         raise Conflict(f"container {id} is restarting, wait until the container is running before attaching")
-    return Hijack(handler(container, request), content_type(container) if request.version >= (1, 42) else RAW_STREAM)
+    escape = escape_of(container, request.text("detachKeys"))
+    return Hijack(
+        handler(container, request, escape), content_type(container) if request.version >= (1, 42) else RAW_STREAM
+    )
 
 
-def handler(container: Container, request: Request) -> Any:
+def escape_of(container: Container, keys: str) -> Escape | None:
+    try:
+        known = detach.parse(keys)
+    except ValueError:
+        raise BadParameter(f"Invalid detach keys ({keys}) provided") from None
+    return Escape(known) if container.config["Tty"] else None
+
+
+def handler(container: Container, request: Request, escape: Escape | None) -> Any:
     live, past, stdin = (request.bool(name) for name in ("stream", "logs", "stdin"))
     chosen = streams(request)
     # From this moment on: what is written while the answer is on its way belongs to this client.
     attachment = container.streams.attach(chosen) if live else None
+    begun = time.time_ns()
+    container.tell("attach")
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         if past:
             await headers_read(writer)
-            wanted = Wanted(stdout=STDOUT in chosen, stderr=STDERR in chosen)
+            wanted = Wanted(stdout=STDOUT in chosen, stderr=STDERR in chosen, until=begun if live else 0)
             async for block in lines(container, wanted, False):
                 writer.write(block)
                 await writer.drain()
         if attachment is not None:
-            await container.streams.serve(attachment, reader, writer, stdin and container.config["OpenStdin"])
+            fed = stdin and container.config["OpenStdin"]
+            await container.streams.serve(attachment, reader, writer, fed, escape, not container.config["Tty"])
+            if escape and escape.found:
+                container.tell("detach")
 
     return serve

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from voldemo.engine import bridge
 from voldemo.engine.containers import commit as commits
 from voldemo.engine.containers import ending
+from voldemo.engine.containers.container import Container
+from voldemo.engine.errors import Conflict, Failed
 from voldemo.engine.http import Json, Request, Response
 from voldemo.engine.router import Routes
 from voldemo.engine.store import Reference
 
 routes = Routes()
+
+
+@asynccontextmanager
+async def held_still(container: Container) -> AsyncIterator[None]:
+    """Paused, if it runs. It may end at any moment, and another client may wake it: no reason not to commit."""
+    paused = container.state.status == "running"
+    if paused:
+        try:
+            await ending.pause(container)
+        except Conflict:
+            paused = False
+    try:
+        yield
+    finally:
+        if paused:
+            with suppress(Conflict, Failed):
+                await ending.unpause(container)
 
 
 @routes.post("/commit")
@@ -21,15 +42,9 @@ async def commit(daemon: Any, request: Request) -> Response:
     repository, tag = request.text("repo"), request.text("tag")
     name = str(Reference.parse(f"{repository}:{tag}" if tag else repository)) if repository else ""
     config = commits.new_config(container, body, request.values("changes"))
-    pause = request.bool("pause", True) and container.state.status == "running"
-    if pause:
-        await ending.pause(container)
-    try:
-        author, comment = request.text("author"), request.text("comment")
+    author, comment = request.text("author"), request.text("comment")
+    async with held_still(container) if request.bool("pause", True) else nullcontext():
         image = await bridge.run(commits.commit, container, config, author, comment, name)
-    finally:
-        if pause:
-            await ending.unpause(container)
     container.tell("commit", comment=comment, imageID=image.id, imageRef=name)
     daemon.events.emit("image", "create", image.id, name=name or image.id)
     if name:

@@ -37,8 +37,9 @@ async def start(daemon: Any, request: Request, id: str) -> Response:
     if fields.boolean(body, "Detach"):
         await exec.start()
         return Empty(200)
-    raw = exec.flags["Tty"] or request.version < (1, 42)
-    return Hijack(exec.handler(), RAW_STREAM if raw else MULTIPLEXED_STREAM)
+    framed = not fields.boolean(body, "Tty")  # this one, whatever the exec was made with
+    raw = not framed or request.version < (1, 42)
+    return Hijack(exec.handler(framed), RAW_STREAM if raw else MULTIPLEXED_STREAM)
 
 
 @routes.get("/exec/{id}/json")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from voldemo.engine.nodes import WHITEOUT
@@ -22,6 +22,9 @@ OWN = {
 }
 
 
+Alike = Callable[[Found, Found], bool]
+
+
 class Change(NamedTuple):
     kind: str  # A, C or D
     path: str
@@ -33,11 +36,11 @@ class Difference(NamedTuple):
     found: Found | None  # None: deleted
 
 
-def differences(view: View, exclude: frozenset[Parts] = frozenset()) -> list[Difference]:
+def differences(view: View, exclude: frozenset[Parts] = frozenset(), alike: Alike | None = None) -> list[Difference]:
     """Sorted, a directory before what is in it, and every directory above a change. `view` has no mounts."""
     listed: dict[Parts, Difference] = {}
     for folder in _folders(view, exclude):
-        inside = list(_inside(view, folder[-1], exclude))
+        inside = list(_inside(view, folder[-1], exclude, alike or same))
         if inside:
             for above in folder[1:]:
                 listed.setdefault(above.parts, Difference("C", above.parts, above))
@@ -62,7 +65,7 @@ def _own_names(folder: Found) -> list[bytes]:
     return sorted(name for name in listed(folder) if not name.startswith(WHITEOUT))
 
 
-def _inside(view: View, folder: Found, exclude: frozenset[Parts]) -> Iterator[Difference]:
+def _inside(view: View, folder: Found, exclude: frozenset[Parts], alike: Alike) -> Iterator[Difference]:
     own = _own_names(folder)
     below = layer_names(folder.lowers)
     for name in own:
@@ -70,7 +73,7 @@ def _inside(view: View, folder: Found, exclude: frozenset[Parts]) -> Iterator[Di
         if found is None or found.parts in exclude or found.kind in ("socket", "device"):
             continue
         lower = in_layers(folder.lowers, found.parts) if name in below else None
-        if kind := _compare(found, describe(lower) if lower else None):
+        if kind := _compare(found, describe(lower) if lower else None, alike):
             yield Difference(kind, found.parts, found)
     if folder.complete:
         for name in below.difference(own):
@@ -78,10 +81,10 @@ def _inside(view: View, folder: Found, exclude: frozenset[Parts]) -> Iterator[Di
                 yield Difference("D", parts, None)
 
 
-def _compare(found: Found, lower: Found | None) -> str:
+def _compare(found: Found, lower: Found | None, alike: Alike) -> str:
     if lower is None:
         return "" if found.parts in OWN else "A"
-    return "" if same(found, lower) else "C"
+    return "" if alike(found, lower) else "C"
 
 
 def same(found: Found, lower: Found) -> bool:
@@ -94,6 +97,13 @@ def same(found: Found, lower: Found) -> bool:
     if found.is_link:
         return found.link == lower.link
     return found.is_dir or (mine.st_size == theirs.st_size and mine.st_mtime_ns == theirs.st_mtime_ns)
+
+
+def untouched(found: Found, lower: Found) -> bool:
+    """For an image: what was written anew goes into its layer, even if it says what it said before."""
+    if found.is_file:
+        return (found.stat.st_ino, found.stat.st_dev) == (lower.stat.st_ino, lower.stat.st_dev)
+    return same(found, lower) and found.mtime_ns == lower.mtime_ns
 
 
 def changes(view: View, exclude: frozenset[Parts] = frozenset()) -> list[Change]:

@@ -16,23 +16,21 @@ from pathlib import Path
 from voldemo.engine import nodes
 from voldemo.engine.nodes import LAYER, WHITEOUT
 from voldemo.engine.store import tars
-from voldemo.engine.store.changes import differences
+from voldemo.engine.store.changes import differences, untouched
 from voldemo.engine.store.copies import NEW, PIECE, READ, copy_file, copy_special
 from voldemo.engine.store.files import room
 from voldemo.engine.store.pins import Folder, Root
 from voldemo.engine.store.tarheader import BLOCK, Member
 from voldemo.engine.store.tarsplit import Skeleton
-from voldemo.engine.store.view import Found, Parts, View, describe, split
+from voldemo.engine.store.view import Found, Parts, View, describe
 
 
-def make_layer(
-    made: Path, upper: Path, layers: Sequence[Path], exclude: frozenset[str], *, link: bool
-) -> tuple[str, int]:
+def make_layer(made: Path, upper: Path, layers: Sequence[Path], *, link: bool) -> tuple[str, int]:
     """`made/tree`, and its tar's skeleton: (digest, bytes of the tar). `link`: nothing runs, so files can be shared."""
     tree = os.fsencode(made / "tree")
     with room():
         os.mkdir(tree, 0o755)
-        _fill(tree, View(upper, layers), frozenset(split(path) for path in exclude), link)
+        _fill(tree, View(upper, layers), link)
         return _write_tar(made, tree)
 
 
@@ -53,11 +51,11 @@ class _Target:
         return self.folder(parts[:-1]).path + b"/" + parts[-1]
 
 
-def _fill(tree: bytes, view: View, exclude: frozenset[Parts], link: bool) -> None:
+def _fill(tree: bytes, view: View, link: bool) -> None:
     target = _Target(tree)
     copied: dict[int, Parts] = {}
     folders: list[tuple[Parts, int]] = []
-    for item in differences(view, exclude):
+    for item in differences(view, alike=untouched):
         with suppress(FileNotFoundError):  # gone since it was listed: something runs there
             if item.found is None:
                 _whiteout(target.place((*item.parts[:-1], WHITEOUT + item.parts[-1])))

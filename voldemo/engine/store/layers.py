@@ -15,7 +15,7 @@ from voldemo.engine.errors import BadParameter, NotFound
 from voldemo.engine.store import commit, entries, tarsplit
 from voldemo.engine.store.compression import open_stream
 from voldemo.engine.store.entries import Entry
-from voldemo.engine.store.files import Files, read_json, room, sync_filesystem, write_synced
+from voldemo.engine.store.files import Files, intact, read_json, room, sync_filesystem, write_synced
 from voldemo.engine.store.sizes import tree_size
 from voldemo.engine.store.tars import Reader
 from voldemo.engine.store.tarsplit import Skeleton
@@ -57,8 +57,9 @@ class Layers:
         self._known = {layer.diff_id: layer for layer in map(self._read, folder.iterdir())}
 
     def _read(self, folder: Path) -> Layer:
-        record = read_json(folder / "layer.json")
-        return Layer(record["diff_id"], record["size"], folder / "tree", record["tar_size"])
+        with intact(folder / "layer.json", folder):
+            record = read_json(folder / "layer.json")
+            return Layer(record["diff_id"], record["size"], folder / "tree", record["tar_size"])
 
     def get(self, diff_id: str) -> Layer:
         layer = self._known.get(diff_id)
@@ -108,10 +109,10 @@ class Layers:
         stream = entries.stream(entries.members(wanted))
         return self.add_tar(stream)
 
-    def add_changes(self, upper: Path, layers: Sequence[Path], exclude: Iterable[str] = (), *, running: bool) -> Layer:
+    def add_changes(self, upper: Path, layers: Sequence[Path], *, running: bool) -> Layer:
         """What a container changed. While nothing runs in it its files are shared with the layer, not copied."""
         with self._files.making() as made:
-            digest, size = commit.make_layer(made, upper, layers, frozenset(exclude), link=not running)
+            digest, size = commit.make_layer(made, upper, layers, link=not running)
             return self._publish(made, digest, size)
 
     def _publish(self, made: Path, diff_id: str, tar_size: int) -> Layer:

@@ -127,6 +127,8 @@ class Extraction:
         old = self._union.view.child(folder, parts[-1])
         if old and self._strict:
             self._refuse(old, member)
+        if old and old.parts in self._union.view.mounts and not (old.is_dir and member.kind == "dir"):
+            raise BadTar(f"unlinkat {text(old.path)}: device or resource busy")
         getattr(self, f"_{member.kind}")(member, folder, parts[-1], old)
 
     def _refuse(self, old: Found, member: Member) -> None:

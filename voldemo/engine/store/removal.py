@@ -29,7 +29,11 @@ def remove(images: Images, ref: str, force: bool, in_use: InUse, prune: bool) ->
         records += _untag(images, image, ref)
         if images.references(image.id):
             return records
-    elif single(names):
+        try:
+            return records + delete(images, image, force, in_use, prune)
+        except Conflict:  # the name is gone, which was asked for; who needs the image keeps it
+            return records
+    if single(names):
         check(images, image, force, in_use, referenced=False)
         records += [{"Untagged": images.untag(name)} for name in names]
     return records + delete(images, image, force, in_use, prune)
