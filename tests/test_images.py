@@ -6,7 +6,8 @@ import secrets
 import tarfile
 
 import pytest
-from docker.errors import ImageNotFound
+from docker.errors import ImageNotFound, NotFound
+from docker.models.images import ImageCollection
 
 from voldemo import images
 from voldemo.images import PINNED, file_name, load, missing, pull, save, status
@@ -23,6 +24,14 @@ def pinned(client, monkeypatch):
     with Sandbox(client) as box:
         box.commit(box.create(), "CMD true").tag(NAME)
         yield
+
+
+def test_an_image_is_missing_however_the_engine_says_so(client, monkeypatch):
+    def refuse(_, name):
+        raise NotFound(f"{name} is made from programs that this machine lacks")
+
+    monkeypatch.setattr(ImageCollection, "get", refuse)
+    assert missing(client) == list(PINNED)
 
 
 def test_the_tests_have_all_images(client):

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from docker import DockerClient
 from docker.auth import INDEX_NAME
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError, NotFound
 
 from voldemo.engines import measured
 from voldemo.errors import reason
@@ -33,7 +33,7 @@ def status(client: DockerClient) -> pd.DataFrame:
     for image in PINNED:
         try:
             size = client.images.get(image).attrs["Size"]
-        except ImageNotFound:
+        except NotFound:  # not ImageNotFound alone: an engine may say more about why it is not there
             size = None
         rows.append({"image": image, "present": size is not None, "bytes": size})
     return measured(client, pd.DataFrame(rows).astype({"bytes": "Int64"}))
