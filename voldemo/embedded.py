@@ -23,12 +23,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from voldemo.home import home, key
 from voldemo.words import Sentence
 
 SOCKET_BYTES = 107  # what Linux takes as a socket's path
 START_SECONDS = 60  # a store that was cut short is put in order first
+REASON_BYTES = 4096
 STOP_SECONDS = 60  # containers get the ten seconds that `docker stop` grants them
 CREDENTIALS = struct.Struct("=iii")  # pid, uid, gid
 ATTRIBUTE = "user.voldemo.probe"
@@ -151,7 +153,7 @@ def _alone(lock: Path) -> Iterator[None]:
 
 def _launch(where: Place) -> subprocess.Popen:
     """A process in a session of its own, so that it outlives us. It writes one line when it listens."""
-    with where.log.open("wb") as said:
+    with _log(where.log) as said:
         process = subprocess.Popen(
             [*PROGRAM, "--socket", where.socket, "--root", where.root],
             stdin=subprocess.DEVNULL,
@@ -168,6 +170,16 @@ def _launch(where: Place) -> subprocess.Popen:
         raise Sentence("embedded.refused", why=_last_line(where.log))
     threading.Thread(target=process.wait, daemon=True).start()  # should it end before us, nothing is left of it
     return process
+
+
+def _log(path: Path) -> IO[bytes]:
+    """A new one, with room for a reason: on a full disk an engine could not say why it ends."""
+    try:
+        with path.open("wb") as file:
+            file.write(b"\n" * REASON_BYTES)
+        return path.open("r+b")
+    except OSError as error:
+        raise Sentence("embedded.refused", why=f"{path}: {error.strerror}") from error
 
 
 def _last_line(log: Path) -> str:

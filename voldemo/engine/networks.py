@@ -7,18 +7,21 @@ list of who knows whose name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from voldemo.engine.errors import Conflict, Failed, Forbidden, NotFound
 from voldemo.engine.events import Events
 from voldemo.engine.ids import new_id
 from voldemo.engine.members import PREDEFINED, SHORT, Addresses, Endpoint, Member, Network, definition
+from voldemo.engine.store.files import intact
 
 
 class Records(Protocol):
     def put(self, id: str, record: dict[str, Any]) -> None: ...
     def remove(self, id: str) -> None: ...
     def all(self) -> Mapping[str, dict[str, Any]]: ...
+    def folder(self, id: str) -> Path: ...
 
 
 class Networks:
@@ -30,13 +33,16 @@ class Networks:
         self._addresses = Addresses()
         self._changed: Callable[[set[str]], None] = lambda _: None
         for id, record in records.all().items():
-            self._load(id, record)
+            with intact(records.folder(id) / "record.json", records.folder(id)):
+                self._load(id, record)
         for name, driver in PREDEFINED.items():
             if self.find(name) is None:
                 self._keep(Network(new_id(), definition(name, driver)))
 
     def _load(self, id: str, record: dict[str, Any]) -> None:
         if "Container" not in record:
+            for missing in definition("", "").keys() - record.keys():
+                raise KeyError(missing)
             self._networks[id] = Network(id, record)
             return
         self._addresses.take(record["Address"])

@@ -11,8 +11,10 @@ import threading
 
 import pytest
 
+from engine.store.made import entry, stream
 from voldemo.engine.errors import BadParameter, Conflict, Failed, NotFound
 from voldemo.engine.store import Store, files
+from voldemo.engine.store.opening import FOLDERS
 
 HOLD = """
 import sys
@@ -42,7 +44,7 @@ def test_in_use_by_ourselves(store, root):
         Store.open(root)
 
 
-@pytest.mark.parametrize("version", ["2", "banana", ""])
+@pytest.mark.parametrize("version", ["2", "banana", "", "\0"])
 def test_of_another_version(root, version):
     Store.open(root).close()
     (root / "version").write_text(version)
@@ -110,6 +112,59 @@ def test_a_damaged_record_is_named(root):
     store.close()
     (root / "volumes/data/volume.json").write_bytes(b"{")
     with pytest.raises(Failed, match="volume.json is damaged"):
+        Store.open(root)
+
+
+DAMAGE = {
+    "cut short": lambda file: file.write_bytes(file.read_bytes()[:-7]),
+    "no text": lambda file: file.write_bytes(b"\xff\0{"),
+    "another shape": lambda file: file.write_bytes(b"[]"),
+    "nothing of ours": lambda file: file.write_bytes(b'{"a": 1}'),
+    "a folder": lambda file: (file.unlink(), file.mkdir()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_record_is_named_whatever_it_is_of(root, damage):
+    store = Store.open(root)
+    store.volumes.create("data")
+    layer = store.layers.add_tar(stream(entry("f", b"1")))
+    store.images.create({"rootfs": {"diff_ids": [layer.diff_id]}}, ["one"])
+    store.close()
+    files = [*root.glob("layers/*/*.json"), *root.glob("images/*/*.json"), root / "volumes/data/volume.json"]
+    assert len(files) == 4
+    for file in files:
+        kept = file.read_bytes()
+        damage(file)
+        with pytest.raises(Failed, match=f"^the engine's file {file} is damaged .*: move {file.parent} away, or "):
+            Store.open(root)
+        file.rmdir() if file.is_dir() else file.unlink()
+        file.write_bytes(kept)
+    Store.open(root).close()
+
+
+@pytest.mark.parametrize("names", [b"[]", b"{", b'{"one": []}'])
+def test_damaged_names_of_images(root, names):
+    Store.open(root).close()
+    (root / "images/names.json").write_bytes(names)
+    with pytest.raises(Failed, match=r"names.json is damaged .*: move .*names.json away"):
+        Store.open(root)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_file_in_the_place_of_a_folder(root, name):
+    root.mkdir()
+    (root / name).write_text("mine")
+    with pytest.raises(Failed, match=rf"{name} is damaged \(file exists\): move .*{name} away"):
+        Store.open(root)
+
+
+def test_a_container_without_its_files_is_named(root):
+    store = Store.open(root)
+    store.containers.put("c", {})
+    store.close()
+    store.containers.upper("c").rmdir()
+    with pytest.raises(Failed, match="containers/c/upper is damaged .*: move .*containers/c away"):
         Store.open(root)
 
 

@@ -14,6 +14,7 @@ from voldemo.engine.containers.container import Container
 from voldemo.engine.containers.exec import Exec
 from voldemo.engine.containers.record import Record
 from voldemo.engine.runtime.launcher import Container as Handle
+from voldemo.engine.store.files import intact
 
 if TYPE_CHECKING:
     from voldemo.engine.daemon import Daemon
@@ -176,7 +177,7 @@ class Containers:
     # The engine's own start and end
 
     async def open(self) -> None:
-        records = [Record.load(saved) for saved in self.daemon.store.containers.all().values()]
+        records = [self._load(id, saved) for id, saved in self.daemon.store.containers.all().items()]
         for record in sorted(records, key=lambda each: clock.of_rfc3339(each.created) or 0):
             self.add(Container(self.daemon, record))
         for container in list(self._known.values()):
@@ -186,14 +187,19 @@ class Containers:
             if restart.at_opening(container):
                 await self._start_again(container)
 
+    def _load(self, id: str, saved: dict[str, Any]) -> Record:
+        place = self.daemon.store.containers.folder(id)
+        with intact(place / "record.json", place):
+            return Record.load(saved)
+
     async def _recover(self, container: Container) -> None:
         """Its processes died with the engine that ran it."""
         state = container.state
         if state.running or state.status == "removing":
             state.status, state.exit_code, state.pid, state.finished_at = "exited", KILLED, 0, clock.now()
             await container.save()
-            if container.host["AutoRemove"]:
-                await ending.remove(container, force=True, volumes=True)
+        if container.host["AutoRemove"]:  # one that was never started, too: so does Docker
+            await ending.remove(container, force=True, volumes=True)
 
     async def _start_again(self, container: Container) -> None:
         try:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from voldemo.engine.errors import Failed
+from voldemo.engine.errors import BadParameter, Failed, NotFound
 
 FULL = "no space left on device"
 TEMPORARY = b".wh..tmp."  # no container sees such a name; swept when the store opens
@@ -85,12 +85,31 @@ def unfinished(place: Path, record: str, tree: str) -> bool:
     return not (tree and (place / tree).exists() and any((place / tree).iterdir()))
 
 
-def read_json(path: Path):
-    """A record of ours. One that cannot be read is told by name: nothing is guessed about what it held."""
+@contextmanager
+def intact(path: Path, whole: Path | None = None) -> Iterator[None]:
+    """A record of ours is read in here. One that cannot be is told by name: nothing is guessed about what it held.
+
+    `whole`: what it is the record of, and goes with it.
+    """
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise Failed(f"the engine's file {path} is damaged ({error}): remove it, or choose another folder") from error
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, BadParameter, NotFound) as error:
+        raise Failed(
+            f"the engine's file {path} is damaged ({reason(error)}): move {whole or path} away, or choose another folder"
+        ) from error
+
+
+def reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+
+
+def read_json(path: Path) -> dict:
+    found = json.loads(path.read_bytes())
+    if not isinstance(found, dict):
+        raise TypeError("it holds no object")
+    return found
 
 
 class Files:

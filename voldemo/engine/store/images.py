@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from voldemo.engine.errors import BadParameter, NotFound
 from voldemo.engine.store import archive, removal
-from voldemo.engine.store.files import Files, read_json, sync_directory, write_synced
+from voldemo.engine.store.files import Files, intact, read_json, sync_directory, write_synced
 from voldemo.engine.store.image import MOST_CONFIG, Image, diff_ids, digest_of, parse_config
 from voldemo.engine.store.layers import Layers
 from voldemo.engine.store.references import Reference
@@ -40,16 +40,22 @@ class Images:
         self._names_file = folder / "names.json"
         self.names: dict[str, str] = self._read_names()  # "busybox:1.37" or "busybox@sha256:…": id
         self._known = {image.id: image for image in map(self._read, folder.glob("*/"))}
-        self.names = {name: id for name, id in self.names.items() if id in self._known}
+        with intact(self._names_file):
+            self.names = {name: id for name, id in self.names.items() if id in self._known}
 
     def _read_names(self) -> dict[str, str]:
-        return read_json(self._names_file) if self._names_file.exists() else {}
+        with intact(self._names_file):
+            return read_json(self._names_file) if self._names_file.exists() else {}
 
     def _read(self, folder: Path) -> Image:
-        raw = (folder / "config.json").read_bytes()
-        config = read_json(folder / "config.json")
-        parent = read_json(folder / "about.json")["parent"]
-        layers = [self.layers.get(diff_id) for diff_id in diff_ids(config)]
+        with intact(folder / "about.json", folder):
+            parent = read_json(folder / "about.json")["parent"]
+        with intact(folder / "config.json", folder):
+            raw = (folder / "config.json").read_bytes()
+            if digest_of(raw) != "sha256:" + folder.name:
+                raise ValueError("it is not what its name says")
+            config = parse_config(raw)
+            layers = [self.layers.get(diff_id) for diff_id in diff_ids(config)]
         return Image("sha256:" + folder.name, raw, config, layers, parent=parent)
 
     # -- reading

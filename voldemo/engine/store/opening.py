@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from voldemo.engine.errors import Conflict, Failed
-from voldemo.engine.store.files import TEMPORARY, Files, remove_tree, room
+from voldemo.engine.store.files import TEMPORARY, Files, intact, remove_tree, room
 
 VERSION = "1"
 FOLDERS = ("layers", "images", "volumes", "containers", "networks", "exe", "tmp", "trash")
@@ -43,7 +43,8 @@ def prepare(files: Files) -> None:
     _check_version(root / "version")
     with room():
         for name in FOLDERS:
-            (root / name).mkdir(mode=0o700, exist_ok=True)
+            with intact(root / name):
+                (root / name).mkdir(mode=0o700, exist_ok=True)
         _sweep(files)
         _check_attributes(root)
         if not (root / "version").exists():
@@ -52,10 +53,10 @@ def prepare(files: Files) -> None:
 
 
 def _check_version(path: Path) -> None:
-    try:
-        found = path.read_text().strip()
-    except FileNotFoundError:
+    if not path.exists():
         return
+    with intact(path, path.parent):
+        found = path.read_text(errors="replace").strip()
     if found != VERSION:
         raise Failed(
             f"{path.parent} was written by another version of this engine (its format is {found[:20]!r}, this one's "
@@ -94,6 +95,8 @@ def _sweep(files: Files) -> None:
 def sweep_temporaries(upper: bytes, trash: bytes) -> None:
     """Copies that a container's tracer, or the engine, was making when it was killed."""
     pending = [upper]
+    with intact(Path(os.fsdecode(upper)), Path(os.fsdecode(upper)).parent):
+        os.stat(upper)
     while pending:
         folder = pending.pop()
         with os.scandir(folder) as entries:

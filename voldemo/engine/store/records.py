@@ -10,7 +10,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from voldemo.engine.errors import BadParameter, NotFound
-from voldemo.engine.store.files import Files, read_json, room, unfinished
+from voldemo.engine.store.files import Files, intact, read_json, room, unfinished
 
 SAFE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 Record = dict
@@ -38,7 +38,8 @@ class Records:
             if unfinished(place, "record.json", tree):
                 files.discard(place)
             else:
-                self._known[place.name] = read_json(place / "record.json")
+                with intact(place / "record.json", place):
+                    self._known[place.name] = read_json(place / "record.json")
 
     def put(self, id: str, record: Record) -> None:
         if not SAFE.fullmatch(id):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from voldemo.engine.errors import BadParameter, NotFound
-from voldemo.engine.store.files import Files, read_json, room, unfinished
+from voldemo.engine.store.files import Files, intact, read_json, room, unfinished
 from voldemo.engine.store.sizes import tree_size
 
 ANONYMOUS = "com.docker.volume.anonymous"
@@ -65,8 +65,9 @@ class Volumes:
                 self._known[place.name] = self._read(place)
 
     def _read(self, place: Path) -> Volume:
-        record = read_json(place / "volume.json")
-        return Volume(place.name, place / "_data", record["labels"], record["options"], record["created"])
+        with intact(place / "volume.json", place):
+            record = read_json(place / "volume.json")
+            return Volume(place.name, place / "_data", record["labels"], record["options"], record["created"])
 
     def create(
         self,
