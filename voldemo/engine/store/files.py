@@ -94,9 +94,8 @@ def intact(path: Path, whole: Path | None = None) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BadParameter, NotFound) as error:
-        raise Failed(
-            f"the engine's file {path} is damaged ({reason(error)}): move {whole or path} away, or choose another folder"
-        ) from error
+        damage = f"the engine's file {path} is damaged ({reason(error)})"
+        raise Failed(f"{damage}: move {whole or path} away, or choose another folder") from error
 
 
 def reason(error: Exception) -> str:
