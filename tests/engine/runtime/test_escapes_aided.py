@@ -14,13 +14,15 @@ import struct
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.engine.runtime.boxed import PYTHON, Box
-from tests.engine.runtime.test_escapes import PRELUDE, SECRET, Outside
+from engine.runtime.boxed import PYTHON, Box
+from engine.runtime.hosted import Host, program
+from engine.runtime.hosted import run as hosted
+from engine.runtime.test_escapes import PRELUDE, SECRET, Outside
 from voldemo.engine import nodes
 from voldemo.engine.runtime import mounts, programs
 from voldemo.engine.runtime.spec import Mount
@@ -47,10 +49,10 @@ def box(tmp_path: Path, outside: Outside) -> Box:
     return box
 
 
-def run(box: Box, outside: Outside, program: str, **names: object) -> str:
+def run(box: Box, outside: Outside, source: str, **names: object) -> str:
     place = repr((str(outside.folder), outside.process.pid, SECRET))
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
-    return box.run(PYTHON, "-IS", "-c", PRELUDE.replace("@place@", place) + given + program).out
+    return box.run(PYTHON, "-IS", "-c", PRELUDE.replace("@place@", place) + given + source).out
 
 
 # -- terminals
@@ -130,32 +132,32 @@ def segment() -> Iterator[int]:
 
 
 def test_no_semaphore_of_the_host_is_read(box, outside, semaphore) -> None:
-    program = """
+    source = """
 for command in (12, 11, 13, 14, 15, 16, 17, 18, 20, 2, 1, 0):
     value = libc.syscall(66, N, 0, command, ctypes.create_string_buffer(512))
     if value >= 0: print(command, value)
 """
-    assert run(box, outside, program, N=semaphore) == ""
+    assert run(box, outside, source, N=semaphore) == ""
 
 
 def test_no_shared_memory_of_the_host_is_touched(box, outside, segment) -> None:
-    program = """
+    source = """
 for command in (12, 11, 13, 15, 2, 1, 0):
     if libc.syscall(31, N, command, ctypes.create_string_buffer(512)) >= 0: print(command)
 if libc.syscall(30, N, 0, 0) > 0: print("attached")
 """
-    assert run(box, outside, program, N=segment) == ""
+    assert run(box, outside, source, N=segment) == ""
 
 
 def test_a_number_it_gave_back_is_not_its_own_any_more(box, outside) -> None:
     """The next to get it may be anybody. Removed and then used is the same as never had."""
-    program = """
+    source = """
 number = sys_(29, 0, 4096, 0o1600)
 buffer = ctypes.create_string_buffer(512)
 print(libc.syscall(31, number, 2, buffer), libc.syscall(31, number, 0, 0), libc.syscall(30, number, 0, 0))
 print(libc.syscall(31, number, 12, 0), ctypes.get_errno())
 """
-    assert run(box, outside, program) == "0 0 -1\n-1 22\n"
+    assert run(box, outside, source) == "0 0 -1\n-1 22\n"
 
 
 # -- one number of an open file, two files
@@ -240,11 +242,11 @@ run("other")
 
 def test_a_link_to_the_loader_does_not_make_the_host_run_what_is_there(box, outside) -> None:
     """The same file, so the same loader, by a path that on the host is another program."""
-    program = outside.folder / "speaks"
-    program.write_bytes(speaking_program(SECRET.encode()))
-    program.chmod(0o755)
+    speaker = outside.folder / "speaks"
+    speaker.write_bytes(speaking_program(SECRET.encode()))
+    speaker.chmod(0o755)
     outside.before = outside.state()
-    assert subprocess.check_output([program], text=True) == SECRET
+    assert subprocess.check_output([speaker], text=True) == SECRET
     assert run(box, outside, LOADER) == ""
 
 
@@ -363,6 +365,42 @@ def test_a_directory_that_was_handed_in_leads_nowhere(box, outside, peer) -> Non
     assert out.startswith("['datagrams']")
 
 
+# -- processes on their way
+
+PEEP = r"""
+# What is a new process before it is its program? A copy of the tracer, with all the tracer has open.
+import os
+known, seen = set(os.listdir("/proc")), set()
+while not os.path.exists("/tmp/enough"):
+    for name in set(os.listdir("/proc")) - known:
+        for what in ("maps", "environ", "mem", "status"):
+            try:
+                text = open(f"/proc/{name}/{what}", "rb").read(65536)
+                seen.add("ctypes") if b"_ctypes" in text else None
+            except OSError:
+                pass
+        try:
+            seen.update(int(fd) > 9 for fd in os.listdir(f"/proc/{name}/fd"))
+        except OSError:
+            pass
+print(sorted(map(str, seen - {False})))
+"""
+
+
+def test_a_process_is_not_there_before_it_is_its_program(tmp_path) -> None:
+    async def work(host: Host) -> None:
+        container, pipe = await host.start_and_hear(program("/usr/bin/python3", "-IS", "-c", PEEP))
+        with closing(pipe):
+            for _ in range(40):
+                process = await container.exec(program("/bin/true"), (host.null, host.null, host.null))
+                await process.wait()
+            end = program("/bin/sh", "-c", "mkdir -p /tmp && : > /tmp/enough")
+            await (await container.exec(end, (host.null, host.null, host.null))).wait()
+            assert await pipe.rest() == "[]\n"
+
+    hosted(tmp_path, work)
+
+
 # -- mounts
 
 
@@ -395,11 +433,11 @@ def test_a_folder_beside_it_of_the_same_beginning_is_not_within(tmp_path) -> Non
 
 def test_two_mounts_of_one_folder_keep_their_rights(box, outside) -> None:
     """Read-only here and writable there: a file opened here is not to be written by what it is called there."""
-    source = box.folder / "mounted-ro"
-    box.mounts.append(Mount("/deep", str(source / "deep"), "volume"))
-    (source / "deep").mkdir()
-    (source / "deep" / "f").write_text("deep")
-    program = """
+    folder = box.folder / "mounted-ro"
+    box.mounts.append(Mount("/deep", str(folder / "deep"), "volume"))
+    (folder / "deep").mkdir()
+    (folder / "deep" / "f").write_text("deep")
+    source = """
 for path in ("/ro/f", "/ro/deep/../f"):
     fd = os.open(path, os.O_RDONLY)
     try:
@@ -408,5 +446,5 @@ for path in ("/ro/f", "/ro/deep/../f"):
     except OSError:
         pass
 """
-    assert run(box, outside, program) == ""
-    assert (source / "f").read_text() == "read-only"
+    assert run(box, outside, source) == ""
+    assert (folder / "f").read_text() == "read-only"

@@ -23,9 +23,14 @@ def extra(entries: Iterable[str]) -> str:
     return text
 
 
+def words(names: Iterable[str]) -> str:
+    """A name with a space or a line's end in it would be several names, or lines of its own."""
+    return " ".join(name for name in names if name.split() == [name])
+
+
 def hosts(host: dict[str, Any], hostname: str, domain: str, address: str, peers: list[tuple[str, list[str]]]) -> str:
-    own = f"{hostname}.{domain} {hostname}" if domain else hostname
-    lines = "".join(f"{where}\t{' '.join(names)}\n" for where, names in peers if names)
+    own = words([f"{hostname}.{domain}", hostname] if domain else [hostname])
+    lines = "".join(f"{where}\t{words(names)}\n" for where, names in peers if words(names))
     return LOCAL + extra(host.get("ExtraHosts") or []) + lines + f"{address or HERE}\t{own}\n"
 
 

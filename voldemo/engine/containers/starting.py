@@ -125,7 +125,7 @@ def write_hosts(container: Container) -> None:
     config = container.config
     text = hosts.hosts(container.host, config["Hostname"], config["Domainname"], networks.address(container.id), peers)
     if own:
-        text = text.rstrip("\n") + " " + " ".join(name for name in own if name != config["Hostname"]) + "\n"
+        text = text.rstrip("\n") + " " + hosts.words(name for name in own if name != config["Hostname"]) + "\n"
     hosts.write(container.folder, "hosts", text)
 
 
