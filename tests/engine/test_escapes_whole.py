@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -606,3 +607,22 @@ def test_a_read_only_bind_under_attack(client, corner) -> None:
     kill(9, $other); print "tried";
     '"""
     assert run(client, script, DEBIAN, mounts=[mount]).endswith("tried")
+
+
+MANY = "mkdir /a; cd /a; seq 4000 | xargs touch; echo before > /z"  # so that the commit comes to /z late
+WRITING = """perl -e 'open(F, "+<", "/z"); while (1) { seek(F, 0, 0); syswrite(F, $n++ . "\\n"); }'"""
+
+
+def test_what_is_committed_is_not_written_any_more(client, running) -> None:
+    """If it is started while it is committed, it may have no file open that is the image's."""
+    container = running(f"[ -e /z ] && exec {WRITING}; {MANY}", DEBIAN)
+    container.wait()
+    starter = threading.Timer(0.05, container.start)
+    starter.start()
+    image = container.commit()
+    starter.join()
+    try:
+        assert [run(client, "cat /z", image.id) for _ in range(2)] == ["before\n"] * 2
+    finally:
+        container.remove(force=True)
+        client.images.remove(image.id, force=True)

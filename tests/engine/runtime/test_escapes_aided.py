@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import fcntl
 import os
 import pty
 import socket
@@ -138,6 +139,19 @@ for command in (12, 11, 13, 14, 15, 16, 17, 18, 20, 2, 1, 0):
     if value >= 0: print(command, value)
 """
     assert run(box, outside, source, N=semaphore) == ""
+
+
+def test_what_is_listed_of_the_machine_is_ones_own(box, outside, semaphore) -> None:
+    source = """
+import fcntl
+own = sys_(64, 0, 1, 0o1600)
+print([int(line.split()[1]) == own for line in open("/proc/sysvipc/sem").readlines()[1:]], N != own)
+file = open("/data/locked", "w"); fcntl.flock(file, fcntl.LOCK_EX)
+print([int(line.split()[4]) == os.getpid() for line in open("/proc/locks")])
+"""
+    with (box.folder / "held").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert run(box, outside, source, N=semaphore) == "[True] True\n[True]\n"
 
 
 def test_no_shared_memory_of_the_host_is_touched(box, outside, segment) -> None:

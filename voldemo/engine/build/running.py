@@ -67,7 +67,8 @@ class Run:
                 yield text
             code = container.state.exit_code
             if code == 0:
-                self.layer = await bridge.run(self._commit, container)
+                async with container.lock:  # nobody starts it again while its files become the layer's
+                    self.layer = await bridge.run(self._commit, container)
                 removing = not self._leave.after_success
         except (GeneratorExit, asyncio.CancelledError):
             removing = True  # nobody waits any more: nothing half-done stays
@@ -97,4 +98,4 @@ class Run:
     def _commit(self, container: Container) -> Layer:
         store = self._daemon.store
         upper = store.containers.upper(container.id)
-        return store.layers.add_changes(upper, container.layers, running=False)
+        return store.layers.add_changes(upper, container.layers, running=container.handle is not None)

@@ -187,11 +187,10 @@ def new_config(container: Container, body: dict[str, Any], changes: list[str]) -
     return config
 
 
-def commit(container: Container, config: dict[str, Any], author: str, comment: str, tag: str) -> Image:
-    """Blocks."""
+def commit(container: Container, config: dict[str, Any], author: str, comment: str, tag: str, running: bool) -> Image:
+    """Blocks. What does not run must not be started meanwhile."""
     store = container.daemon.store
     upper = store.containers.upper(container.id)
-    running = container.handle is not None
     layer = store.layers.add_changes(upper, container.layers, running=running)
     base = base_of(container)
     created = clock.now()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from voldemo.engine import bridge
@@ -35,6 +35,17 @@ async def held_still(container: Container) -> AsyncIterator[None]:
                 await ending.unpause(container)
 
 
+@asynccontextmanager
+async def settled(container: Container) -> AsyncIterator[bool]:
+    """Does it run? If not, it is not started meanwhile: its files become the image's, and nobody may write to them."""
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(container.lock)
+        running = container.handle is not None
+        if running:
+            await held.aclose()
+        yield running
+
+
 @routes.post("/commit")
 async def commit(daemon: Any, request: Request) -> Response:
     body = await request.json()
@@ -43,8 +54,8 @@ async def commit(daemon: Any, request: Request) -> Response:
     name = str(Reference.parse(f"{repository}:{tag}" if tag else repository)) if repository else ""
     config = commits.new_config(container, body, request.values("changes"))
     author, comment = request.text("author"), request.text("comment")
-    async with held_still(container) if request.bool("pause", True) else nullcontext():
-        image = await bridge.run(commits.commit, container, config, author, comment, name)
+    async with held_still(container) if request.bool("pause", True) else nullcontext(), settled(container) as running:
+        image = await bridge.run(commits.commit, container, config, author, comment, name, running)
     container.tell("commit", comment=comment, imageID=image.id, imageRef=name)
     daemon.events.emit("image", "create", image.id, name=name or image.id)
     if name:

@@ -22,12 +22,25 @@ class Texts:
         """`name` below /proc; None: the real content will do."""
         if name == b"sys/kernel/hostname":
             return self.world.hostname + b"\n"
+        if name.startswith(b"sysvipc/"):
+            return self._own_ipc(name[8:])
+        if name == b"locks":
+            return self._own_locks()
         parts = name.split(b"/")
         if not parts[0].isdigit() or len(parts) not in (2, 4):
             return None
         number = int(parts[-2]) if parts[-2].isdigit() else 0
         make = getattr(self, f"_{parts[-1].decode('ascii', 'replace')}", None) if number else None
         return make(number) if make else None
+
+    def _own_ipc(self, kind: bytes) -> bytes | None:
+        head, *lines = _whole(b"sysvipc/" + kind).splitlines(True)
+        return head + b"".join(line for line in lines if (kind.decode(), int(line.split()[1])) in self.world.ipc)
+
+    def _own_locks(self) -> bytes:
+        lines = (line.split() for line in _whole(b"locks").splitlines())
+        held = [words for words in lines if words[4].isdigit() and self.world.inside(int(words[4]))]
+        return b"".join(b"%d: %s\n" % (number, b" ".join(words[1:])) for number, words in enumerate(held, 1))
 
     def _mounts(self, _: int) -> bytes:
         return self.world.listing.mounts_text()
@@ -83,7 +96,11 @@ class Texts:
 
 
 def _real(number: int, name: bytes) -> bytes:
-    with open(b"/proc/%d/%s" % (number, name), "rb", buffering=0) as file:  # noqa: PTH123
+    return _whole(b"%d/%s" % (number, name))
+
+
+def _whole(name: bytes) -> bytes:
+    with open(b"/proc/" + name, "rb", buffering=0) as file:  # noqa: PTH123
         return file.read()
 
 
