@@ -609,7 +609,7 @@ def test_a_read_only_bind_under_attack(client, corner) -> None:
     assert run(client, script, DEBIAN, mounts=[mount]).endswith("tried")
 
 
-MANY = "mkdir /a; cd /a; seq 4000 | xargs touch; echo before > /z"  # so that the commit comes to /z late
+MANY = "mkdir /a; cd /a; seq 2000 | xargs touch; echo before > /z"  # so that the commit comes to /z late
 WRITING = """perl -e 'open(F, "+<", "/z"); while (1) { seek(F, 0, 0); syswrite(F, $n++ . "\\n"); }'"""
 
 

@@ -48,7 +48,7 @@ class _Target:
         return found
 
     def place(self, parts: Parts) -> bytes:
-        return self.folder(parts[:-1]).path + b"/" + parts[-1]
+        return self.folder(parts[:-1]).at(parts[-1])
 
 
 def _fill(tree: bytes, view: View, link: bool) -> None:

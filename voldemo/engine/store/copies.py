@@ -93,7 +93,7 @@ def copy_directory(view: View, found: Found, target: Folder) -> None:
             for name in view.names(folder):
                 child = view.child(folder, name)
                 if child is not None and child.is_dir:
-                    os.mkdir(into.path + b"/" + name, 0o700)
+                    os.mkdir(into.at(name), 0o700)
                     pending.append((child, into.enter(name)))
                 elif child is not None:
                     _copy_one(child, into, name, copied)
@@ -103,10 +103,10 @@ def copy_directory(view: View, found: Found, target: Folder) -> None:
 
 def _copy_one(child: Found, into: Folder, name: bytes, copied: dict[tuple[int, int], tuple[Folder, bytes]]) -> None:
     inode = (child.stat.st_dev, child.stat.st_ino)
-    place = into.path + b"/" + name
+    place = into.at(name)
     if child.stat.st_nlink > 1 and inode in copied:
         first, called = copied[inode]
-        os.link(first.path + b"/" + called, place, follow_symlinks=False)
+        os.link(first.at(called), place, follow_symlinks=False)
         return
     if stat.S_ISREG(child.stat.st_mode):
         copy_file(child, place)

@@ -19,10 +19,11 @@ MOST_OPEN = 32  # that nobody has a path of: kept because the next path is often
 class Pin:
     """An open directory, closed when the last who knows of it is gone."""
 
-    __slots__ = ("descriptor", "__weakref__")
+    __slots__ = ("descriptor", "name", "__weakref__")
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.name = b"/proc/self/fd/%d/." % descriptor
 
     def __del__(self) -> None:
         os.close(self.descriptor)
@@ -30,7 +31,7 @@ class Pin:
     @property
     def path(self) -> Pinned:
         """The directory itself: calls that do not follow a last link take it, too."""
-        return Pinned(b"/proc/self/fd/%d/." % self.descriptor, self)
+        return Pinned(self.name, self)
 
 
 class Pinned(bytes):
@@ -64,7 +65,14 @@ class Folder:
         """Raises FileNotFoundError when it is no directory any more."""
         return self.open().path
 
+    def at(self, name: bytes) -> Pinned:
+        pin = self.open()
+        return Pinned(pin.name + b"/" + name, pin)
+
     def open(self) -> Pin:
+        return self._known() or self._opened()
+
+    def _opened(self) -> Pin:
         closed: list[Folder] = []
         folder: Folder | None = self
         while folder is not None and (pin := folder._known()) is None:

@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from voldemo.engine.store.pins import Folder, Root
 
+READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
 
 def tree_size(path: Path | bytes) -> int:
-    return sum(_sizes(os.fsencode(path)))
-
-
-def _sizes(path: bytes):
     seen: set[int] = set()
-    pending: list[Folder] = [Root(path)]
+    return sum(status.st_size for status in _files(path) if status.st_nlink == 1 or _first(status.st_ino, seen))
+
+
+def _first(inode: int, seen: set[int]) -> bool:
+    if inode in seen:
+        return False
+    seen.add(inode)
+    return True
+
+
+def _files(path: Path | bytes) -> Iterator[os.stat_result]:
+    pending: list[Folder] = [Root(os.fsencode(path))]
     while pending:
         folder = pending.pop()
         try:
-            held = folder.path  # as long as its entries are looked at
-            entries = os.scandir(held)
+            descriptor = os.open(b".", READ, dir_fd=folder.open().descriptor)
         except FileNotFoundError:  # removed by a container while we look
             continue
-        with entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(folder.enter(entry.name))
-                    continue
-                try:
-                    found = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                if found.st_nlink > 1:
-                    if found.st_ino in seen:
-                        continue
-                    seen.add(found.st_ino)
-                yield found.st_size
+        try:
+            yield from _inside(descriptor, folder, pending)
+        finally:
+            os.close(descriptor)
+
+
+def _inside(descriptor: int, folder: Folder, pending: list[Folder]) -> Iterator[os.stat_result]:
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(folder.enter(os.fsencode(entry.name)))
+                continue
+            try:
+                yield entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue

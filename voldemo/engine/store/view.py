@@ -20,7 +20,7 @@ from typing import Protocol
 from voldemo.engine import nodes
 from voldemo.engine.errors import BadParameter
 from voldemo.engine.nodes import AS_ON_DISK, COMPLETE, OPAQUE, WHITEOUT
-from voldemo.engine.store.pins import Folder, Root
+from voldemo.engine.store.pins import Folder, Pin, Root
 
 MOST_LINKS = 40
 Parts = tuple[bytes, ...]
@@ -77,7 +77,7 @@ class Found:
     @property
     def entry(self) -> bytes:
         """The name it has, also of a directory."""
-        return self.place if self.above is None else self.above.path + b"/" + self.parts[-1]
+        return self.place if self.above is None else self.above.at(self.parts[-1])
 
     @property
     def kind(self) -> str:
@@ -108,9 +108,9 @@ def split(path: str | bytes) -> Parts:
     return tuple(part for part in os.fsencode(path).split(b"/") if part not in (b"", b"."))
 
 
-def lstat(path: bytes) -> os.stat_result | None:
+def lstat(path: bytes, pin: Pin | None = None) -> os.stat_result | None:
     try:
-        return os.lstat(path)
+        return os.lstat(path, dir_fd=pin.descriptor if pin else None)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -242,7 +242,7 @@ class View:
         parts = (*above.parts, name)
         if mount := self.mounts.get(parts):
             return self._mounted(parts, mount)
-        if above.mount is None and name.startswith(WHITEOUT):
+        if above.mount is None and name.startswith(WHITEOUT) or len(name) > 255 or b"\0" in name:
             return None
         found = self._own_child(above, parts) if above.in_upper else None
         if found is None and not above.complete:
@@ -251,7 +251,7 @@ class View:
 
     def _own_child(self, above: Found, parts: Parts) -> Found | None:
         assert above.folder is not None
-        seen = lstat(above.folder.path + b"/" + parts[-1])
+        seen = lstat(parts[-1], above.folder.open())
         if seen is None:
             return None
         found = Found(parts, b"", seen, above.mount, in_upper=True, above=above.folder)
