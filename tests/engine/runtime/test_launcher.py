@@ -286,3 +286,17 @@ def test_a_start_given_up_leaves_nothing(tmp_path):
         assert host.tracers == []
 
     run(tmp_path, work)
+
+
+def test_programs_long_unused_are_not_kept_for_ever(tmp_path, monkeypatch):
+    cache = tmp_path / "exe"
+    for number, name in enumerate(("old", "new")):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "program").write_bytes(bytes(1000))
+        os.utime(cache / name, (number, number))
+    monkeypatch.setattr("voldemo.engine.runtime.launcher.MOST_CACHED", 1500)
+
+    async def work(host):
+        assert [path.name for path in cache.iterdir()] == ["new"]
+
+    run(tmp_path, work)

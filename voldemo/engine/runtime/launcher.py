@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import signal
 from pathlib import Path
 
 from voldemo.engine import errors
-from voldemo.engine.runtime import control, probe
+from voldemo.engine.runtime import control, probe, programs
 from voldemo.engine.runtime.container import Container, Process
 from voldemo.engine.runtime.parent import WarmParent
 from voldemo.engine.runtime.probe import Refused
@@ -17,6 +18,7 @@ from voldemo.engine.runtime.spec import ExecFailed, Exit, Spec
 
 __all__ = ["Container", "ExecFailed", "Exit", "Process", "ProcessRow", "Refused", "Runtime", "Usage"]
 
+MOST_CACHED = 1 << 30  # bytes of programs made ready to run, kept from one start of the engine to the next
 Stdio = tuple[int, int, int]
 
 
@@ -36,6 +38,7 @@ class Runtime:
         probe.machine()
         self._exe_cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe.folder(self._exe_cache)
+        await asyncio.to_thread(programs.trim, os.fsencode(self._exe_cache), MOST_CACHED)
         await self._warm()
 
     async def close(self) -> None:

@@ -215,4 +215,6 @@ def trim(folder: bytes, most: int) -> None:
             for part in os.scandir(entry.path):
                 os.unlink(part.path)
             os.rmdir(entry.path)
-            total -= size
+        else:
+            os.unlink(entry.path)
+        total -= size
