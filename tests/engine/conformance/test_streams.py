@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from engine.conformance.lab import refused
+from engine.conformance.lab import refused, until
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,7 @@ def test_attach_to_what_runs(lab):
 
 def test_attach_with_logs_repeats_what_was_said(lab):
     container = lab.start("sh", "-c", "echo before; read x; echo after", stdin_open=True)
+    until(container.logs)
     stream = container.attach(stdout=True, stream=True, logs=True)
     assert next(stream) == b"before\n"
     with closing(container.attach_socket(params={"stdin": 1, "stream": 1})) as socket:
