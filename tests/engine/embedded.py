@@ -88,7 +88,7 @@ class Engine:
 
     def kill_everything(self) -> None:
         """SIGKILL for the engine, its tracers and all they trace. Nothing of it is left afterwards."""
-        handles = [os.pidfd_open(pid) for pid in (self.process.pid, *_below(self.process.pid))]
+        handles = [os.pidfd_open(pid) for pid in (self.process.pid, *below(self.process.pid))]
         try:
             for handle in handles:
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
@@ -120,11 +120,11 @@ def _runs(python: list[str]) -> bool:
     return subprocess.run([*python, "-c", check], stderr=subprocess.DEVNULL, cwd="/").returncode == 0
 
 
-def _below(pid: int) -> Iterator[int]:
+def below(pid: int) -> Iterator[int]:
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, file.read_text().split()):
             yield child
-            yield from _below(child)
+            yield from below(child)
 
 
 def _answers(url: str) -> bool:

@@ -42,8 +42,7 @@ DOCKER, EMBEDDED = "docker", "embedded"
 
 # Why the embedded engine fails what Docker passes. A test named here that passes there must leave this list.
 REASONS = {
-    "CreateContainerTest::test_create_with_links": "legacy links answer 501: a network of one's own does what they did",
-    "LinkTest::test_remove_link": "legacy links answer 501: a network of one's own does what they did",
+    "LinkTest::test_remove_link": "a legacy link is there as long as its container: it cannot be removed by itself",
     "CreateContainerTest::test_create_with_mac_address": "its network is the host's: no container has a MAC address",
     "PortTest::test_port": "publishing a udp port answers 501: it publishes tcp ports only",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 JSON_LIMIT = 8 << 20
 FIELDS_LIMIT = 10_000
+HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")  # or a whole one. No text can have half: it is replaced, as in Go
 FALSE = frozenset({"", "0", "no", "false", "none"})
 
 Headers = Sequence[tuple[str, str]]
@@ -115,7 +117,10 @@ def no_constant(name: str) -> None:
 
 def parse_object(data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(data, parse_constant=no_constant)
+        value = json.loads(data.decode(errors="replace"), parse_constant=no_constant)
+        if HALF_A_PAIR.search(data):
+            text = json.dumps(value, ensure_ascii=False)
+            value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except RecursionError:
         raise BadParameter("invalid JSON: exceeded max depth") from None
     except ValueError as error:

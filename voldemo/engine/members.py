@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Any
 
-from voldemo.engine import clock
+from voldemo.engine import clock, fields
 from voldemo.engine.errors import Failed
 from voldemo.engine.ids import new_id
 
@@ -32,6 +32,14 @@ class Network:
     @property
     def predefined(self) -> bool:
         return self.name in PREDEFINED
+
+
+def check(endpoint: dict[str, Any]) -> None:
+    """EndpointSettings of a client, before anything is made of them."""
+    fields.texts(endpoint, "Aliases")
+    fields.texts(endpoint, "Links")
+    fields.mapping(endpoint, "DriverOpts")
+    fields.obj(endpoint, "IPAMConfig")
 
 
 @dataclass

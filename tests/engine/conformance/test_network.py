@@ -134,3 +134,21 @@ def test_cli_network_list(lab, network):
     assert lab.docker("network", "ls", "--filter", f"name={network.name}", "--format", "{{.Name}} {{.Driver}}") == (
         f"{network.name} bridge"
     )
+
+
+def test_a_link_is_told_in_the_environment_and_in_hosts(lab):
+    other = lab.start(network_mode="bridge", environment={"FOO": "1"}, ports={"80/tcp": None})
+    options = {"network_mode": "bridge", "links": {other.name: "my-db"}}
+    told = lab.says("env | grep ^MY_DB | sort; grep my-db /etc/hosts", **options).splitlines()
+    address = told[-1].split()[0]
+    assert told[0] == "MY_DB_ENV_FOO=1"
+    assert told[1].startswith("MY_DB_NAME=/")
+    assert told[1].endswith("/my-db")
+    assert told[2:-1] == [
+        f"MY_DB_PORT=tcp://{address}:80",
+        f"MY_DB_PORT_80_TCP=tcp://{address}:80",
+        f"MY_DB_PORT_80_TCP_ADDR={address}",
+        "MY_DB_PORT_80_TCP_PORT=80",
+        "MY_DB_PORT_80_TCP_PROTO=tcp",
+    ]
+    assert told[-1].split()[1:] == ["my-db", other.short_id, other.name]

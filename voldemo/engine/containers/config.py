@@ -9,7 +9,7 @@ from typing import Any
 
 from voldemo.engine import fields
 from voldemo.engine.containers import logs, security, signals
-from voldemo.engine.errors import BadParameter, Unsupported
+from voldemo.engine.errors import BadParameter
 
 LEAST_MEMORY = 6 << 20
 PORT = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?(?:/(tcp|udp|sctp))?")
@@ -17,7 +17,6 @@ POLICIES = ("no", "always", "on-failure", "unless-stopped")
 LOG_DRIVERS = ("json-file", "local", "none")
 LOG_OPTIONS = {"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode"}
 LOG_OPTIONS |= {"max-buffer-size"}
-NO_LINKS = "Legacy links are not part of this engine: containers on a network of their own find each other by name."
 NO_CONFIG = "config cannot be empty in order to create a container"
 SHELL_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TEXTS = ("Hostname", "Domainname", "User", "Image", "WorkingDir")
@@ -135,8 +134,6 @@ def check_host(host: dict[str, Any]) -> None:
         fields.texts(host, name)
     for name in ("Privileged", "ReadonlyRootfs", "AutoRemove", "PublishAllPorts"):
         fields.boolean(host, name)
-    if host.get("Links"):
-        raise Unsupported(NO_LINKS)
     fields.mapping(host, "Tmpfs")
     fields.text(host, "NetworkMode")
 

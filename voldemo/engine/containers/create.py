@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from voldemo.engine import bridge, clock, fields
+from voldemo.engine import bridge, clock, fields, members
 from voldemo.engine.containers import config as configuration
 from voldemo.engine.containers import hostconfig, initial, mounts
 from voldemo.engine.containers.container import SHORT, Container
@@ -63,6 +63,7 @@ def check_network(host: dict[str, Any], networking: dict[str, Any]) -> None:
     for name, endpoint in networking.items():
         if not isinstance(endpoint or {}, dict):
             raise fields.refuse(endpoint, f"EndpointsConfig.{name}", "network.EndpointSettings")
+        members.check(endpoint or {})
 
 
 async def furnish(daemon: Daemon, record: Record, image: Image) -> None:

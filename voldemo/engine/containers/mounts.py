@@ -115,8 +115,8 @@ def of_image(plan: Plan, volumes: dict[str, Any], root: Union, taken: Iterable[s
     """VOLUMEs, and what a client repeats in Config.Volumes. A destination that is taken gets no volume of its own."""
     taken = {posixpath.normpath(target) for target in taken}
     for target in volumes:
-        place = "/" + posixpath.normpath(target).lstrip("/")
-        if place in plan.points or place in taken or place == "/":
+        place = volumespec.destination("/" + target)
+        if place in plan.points or place in taken:
             continue
         found = root.lookup(place)
         if found is not None and not found.is_dir:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from asyncio import StreamReader, StreamWriter
 from contextlib import suppress
 from typing import Any
 
 from voldemo.engine.errors import BadParameter, Failed, Unsupported
 
+EXPOSED = re.compile(r"\d{1,5}(/(tcp|udp|sctp))?", re.ASCII)
 LOOPBACK = "127.0.0.1"
 BLOCK = 1 << 16
 Bindings = dict[str, list[dict[str, str]] | None]
@@ -136,7 +138,8 @@ def normal(port: str) -> str:
 
 def wishes(config: dict[str, Any], host: dict[str, Any]) -> Bindings:
     """What EXPOSE and -p and -P ask for, by "80/tcp"."""
-    wanted: Bindings = {normal(port): None for port in config.get("ExposedPorts") or {}}
+    exposed = config.get("ExposedPorts") or {}  # of anything: Docker takes no notice of what is no port
+    wanted: Bindings = {normal(port): None for port in exposed if EXPOSED.fullmatch(port)}
     for port, places in (host.get("PortBindings") or {}).items():
         wanted[normal(port)] = places or [{}]
     if host.get("PublishAllPorts"):

@@ -50,10 +50,14 @@ def explain(error: ExecFailed, program: Program, before: str) -> NoProgram | err
 
 
 def environment(
-    config: dict[str, Any], home: str, added: list[str] | None = None, tty: bool | None = None
+    config: dict[str, Any],
+    home: str,
+    added: list[str] | None = None,
+    tty: bool | None = None,
+    linked: dict[str, str] | None = None,
 ) -> tuple[str, ...]:
     """In the order Docker builds it; the last one of a name counts."""
-    known = {"PATH": ROOT_PATH, "HOSTNAME": config["Hostname"]}
+    known = {"PATH": ROOT_PATH, "HOSTNAME": config["Hostname"], **(linked or {})}
     if config["Tty"] if tty is None else tty:
         known["TERM"] = "xterm"
     for entry in (*config["Env"], *(added or ())):

@@ -6,8 +6,8 @@ import asyncio
 import posixpath
 
 from voldemo.engine import bridge, clock, errors
-from voldemo.engine.containers import health, hosts, programs, security, users
-from voldemo.engine.containers.container import SHORT, Container
+from voldemo.engine.containers import health, hosts, links, programs, security, users
+from voldemo.engine.containers.container import Container
 from voldemo.engine.runtime.launcher import ExecFailed
 from voldemo.engine.runtime.spec import Mount, Program, Spec
 
@@ -39,16 +39,16 @@ async def launch(container: Container) -> None:
         spec = await prepare(container)
         await run(container, spec)
     except (errors.EngineError, OSError) as error:
-        failure = error if isinstance(error, errors.EngineError) else errors.Failed(str(error))
-        await failed(container, failure)
-        raise failure from None
+        # by no name of this frame's: with one it would keep itself, and every frame below, with what they hold open
+        raise await failed(container, error) from None
     state.status, state.started_at, state.pid = "running", clock.now(), container.handle.pid
     health.begin(container)
     await container.save()
     container.tell("start")
 
 
-async def failed(container: Container, error: errors.EngineError) -> None:
+async def failed(container: Container, error: Exception) -> errors.EngineError:
+    error = error if isinstance(error, errors.EngineError) else errors.Failed(str(error))
     state = container.state
     state.error, state.exit_code = str(error), getattr(error, "code", BROKEN)
     state.status = "created" if state.started_at == clock.ZERO else "exited"
@@ -56,6 +56,7 @@ async def failed(container: Container, error: errors.EngineError) -> None:
     container.streams.end()
     await container.save()
     container.ended()
+    return error
 
 
 async def withdraw(container: Container) -> None:
@@ -117,7 +118,7 @@ def write_files(container: Container) -> None:
 
 def write_hosts(container: Container) -> None:
     networks = container.daemon.networks
-    peers = [(networks.address(c.id), names) for c, names in links(container)]
+    peers = [(networks.address(c.id), names) for c, names in links.names(container)]
     peers += [
         (where, names) for where, names in networks.hosts(container.id) if where != networks.address(container.id)
     ]
@@ -127,15 +128,6 @@ def write_hosts(container: Container) -> None:
     if own:
         text = text.rstrip("\n") + " " + hosts.words(name for name in own if name != config["Hostname"]) + "\n"
     hosts.write(container.folder, "hosts", text)
-
-
-def links(container: Container) -> list[tuple[Container, list[str]]]:
-    found = []
-    for link in container.host.get("Links") or []:
-        name, _, alias = link.partition(":")
-        other = container.daemon.containers.get(name)
-        found.append((other, [alias or name, other.id[:SHORT], other.name]))
-    return found
 
 
 def program_of(container: Container, mounts: tuple[Mount, ...]) -> Program:
@@ -150,7 +142,7 @@ def program_of(container: Container, mounts: tuple[Mount, ...]) -> Program:
         raise errors.Failed(f"failed to create task for container: mkdir {cwd}: not a directory") from None
     return Program(
         argv=(*(config["Entrypoint"] or ()), *(config["Cmd"] or ())),
-        env=programs.environment(config, identity.home),
+        env=programs.environment(config, identity.home, linked=links.environment(container)),
         cwd=cwd,
         user=identity.user,
         tty=config["Tty"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 
 from voldemo.engine.containers.record import MountPoint
@@ -12,6 +13,7 @@ LABELS = {"z", "Z"}
 CONSISTENCY = {"consistent", "cached", "delegated", "default"}
 PROPAGATION = {"private", "rprivate", "slave", "rslave", "shared", "rshared"}
 COPY = {"nocopy"}
+LONGEST_PATH = 4095
 
 
 def wrong(text: str, why: str = "") -> Failed:
@@ -26,10 +28,13 @@ def destination(text: str) -> str:
     """Raises with Docker's words when a container cannot have a mount there."""
     if not text.startswith("/"):
         raise BadParameter(f"invalid mount path: '{text}' mount path must be absolute")
-    cleaned = posixpath.normpath(text)
-    cleaned = "/" + cleaned.lstrip("/")
+    cleaned = posixpath.normpath("/" + text.lstrip("/"))
     if cleaned == "/":
         raise BadParameter("invalid specification: destination can't be '/'")
+    if "\0" in cleaned:
+        raise Failed(f"lstat {cleaned}: invalid argument")
+    if len(os.fsencode(cleaned)) > LONGEST_PATH or any(len(os.fsencode(name)) > 255 for name in cleaned.split("/")):
+        raise Failed(f"lstat {cleaned}: file name too long")
     return cleaned
 
 

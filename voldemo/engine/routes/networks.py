@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from voldemo.engine import clock, fields
+from voldemo.engine import clock, fields, members
 from voldemo.engine.errors import BadParameter, Forbidden, NotFound, Unsupported
 from voldemo.engine.filters import Filters
 from voldemo.engine.http import Empty, Json, Request, Response
@@ -118,7 +118,7 @@ async def connect(daemon: Any, request: Request, id: str) -> Response:
     body = await request.json()
     container = daemon.containers.get(fields.text(body, "Container"))
     config = fields.obj(body, "EndpointConfig")
-    fields.texts(config, "Aliases")
+    members.check(config)
     network = daemon.networks.get(id)
     if network.driver != "bridge":
         raise Forbidden(f"container cannot be connected to {network.name} network")

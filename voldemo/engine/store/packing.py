@@ -57,18 +57,18 @@ def _members(view: View, start: Found, name: bytes) -> Iterator[tuple[Member, It
             continue
         with suppress(FileNotFoundError):  # gone since it was listed: something runs there
             descriptor = open_file(found.real)
-            yield member, _content(descriptor, member.size)
+            try:
+                yield member, _content(descriptor, member.size)
+            finally:  # here: a generator that nobody began is closed without a word
+                os.close(descriptor)
 
 
 def _content(descriptor: int, size: int) -> Iterator[bytes]:
     """Exactly `size` bytes, whatever a running container does to the file meanwhile."""
-    try:
-        while size:
-            data = os.read(descriptor, min(PIECE, size)) or bytes(min(PIECE, size))
-            size -= len(data)
-            yield data
-    finally:
-        os.close(descriptor)
+    while size:
+        data = os.read(descriptor, min(PIECE, size)) or bytes(min(PIECE, size))
+        size -= len(data)
+        yield data
 
 
 class Extraction:

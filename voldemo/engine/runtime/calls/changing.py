@@ -36,7 +36,7 @@ def names(task: Task, found: Found, removing: bool = False) -> Owner:
     directory = found.directory
     if directory.mount.kind in ("proc", "pts"):
         raise fail(errno.EPERM if found.mode else errno.ENOENT)
-    if is_mountpoint(found):
+    if found.name == directory.prefix:
         raise fail(errno.EBUSY)
     directory.mount.writable()
     owner = owners.of_directory(directory)
@@ -46,6 +46,8 @@ def names(task: Task, found: Found, removing: bool = False) -> Owner:
     sticky = removing and owner[2] & STICKY and not credential.has(FOWNER)
     if sticky and credential.uid not in (owner[0], owners.of(found)[0]):
         raise fail(errno.EPERM)
+    if is_mountpoint(found):
+        raise fail(errno.EBUSY)
     if directory.mount.kind == "root" and found.name.startswith(nodes.WHITEOUT):
         raise fail(errno.EPERM)
     return owner

@@ -189,9 +189,9 @@ def _rmdir(task: Task, at: int, path: bytes) -> int:
     if last in (b".", b".."):
         return -errno.EINVAL if last == b"." else -errno.ENOTEMPTY
     found = changing.existing(descriptors.find(task, at, without_slash(path), False))
+    changing.names(task, found, True)
     if raw.kind(found.mode) != raw.DIRECTORY:
         return -errno.ENOTDIR
-    changing.names(task, found, True)
     tree = task.world.tree
     directory = tree.directory_of(task, found)
     check_no_mounts(task, directory.path)
