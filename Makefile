@@ -1,7 +1,7 @@
 # `make` alone lists what there is. ARGS goes through: make test ARGS="-k sandbox", make lab ARGS=--no-browser.
 # PYTHON names the interpreter to use: make lab PYTHON=python3.12
 .DEFAULT_GOAL := help
-.PHONY: help lab run notebooks lint test bench clean
+.PHONY: help lab run notebooks lint test bench sdk clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -41,6 +41,9 @@ test: $(CONTRIBUTOR) ## run the tests on a private Docker engine, or on the one 
 
 bench: $(CONTRIBUTOR) ## compare speed and memory of a private Docker engine and the embedded one
 	@tools/with-engine sid -- sh -c 'DOCKERD=$$DOCKER_HOST exec tools/with-engine embedded -- $(BIN)/python tools/bench.py $(ARGS)'
+
+sdk: $(CONTRIBUTOR) ## run the docker SDK's own integration tests on a private Docker engine and the embedded one
+	@tools/with-engine sid -- $(BIN)/python tests/engine/sdk_own.py --throwaway
 
 clean: ## remove what make made
 	rm -rf .venv .cache .pytest_cache .ruff_cache build html *.egg-info

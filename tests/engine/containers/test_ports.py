@@ -117,3 +117,11 @@ def test_wishes():
     assert wishes(exposed, {}) == {"80/tcp": None, "53/udp": None}
     assert wishes(exposed, {"PublishAllPorts": True})["80/tcp"] == [{}]
     assert wishes({}, {"PortBindings": {"80": [{"HostPort": "1"}]}}) == {"80/tcp": [{"HostPort": "1"}]}
+
+
+@pytest.mark.parametrize(
+    "port",
+    ["", "json-file", "80-90/tcp", "80/xyz", "80/tcp/udp", "-1/tcp", "99999999/tcp", "\N{ARABIC-INDIC DIGIT TWO}"],
+)
+def test_what_is_no_port_is_not_exposed(port):
+    assert wishes({"ExposedPorts": {port: {}}}, {"PublishAllPorts": True}) == {}

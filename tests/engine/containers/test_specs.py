@@ -3,7 +3,8 @@
 import pytest
 
 from voldemo.engine.containers import mounts, mountspec, volumespec
-from voldemo.engine.errors import BadParameter, EngineError
+from voldemo.engine.containers.volumespec import destination
+from voldemo.engine.errors import BadParameter, EngineError, Failed
 
 
 def test_a_named_volume():
@@ -96,3 +97,23 @@ def test_wrong_types_are_refused_and_do_no_harm():
     for host in ({"Binds": "x"}, {"Mounts": ["x"]}, {"Tmpfs": []}, {"Mounts": [{"Type": 1}]}):
         with pytest.raises(BadParameter, match="cannot unmarshal"):
             mounts.requested(host)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("/a\0b", "lstat /a\0b: invalid argument"),
+        ("/" + "n" * 256, f"lstat /{'n' * 256}: file name too long"),
+        ("/n" * 2048, f"lstat {'/n' * 2048}: file name too long"),
+    ],
+)
+def test_no_file_can_have_such_a_name(target, said):
+    with pytest.raises(Failed) as caught:
+        destination(target)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("target", ["/", "/.", "/..", "//", "/a/.."])
+def test_nothing_goes_over_the_root(target):
+    with pytest.raises(BadParameter, match="destination can't be '/'"):
+        destination(target)

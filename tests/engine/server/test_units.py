@@ -8,6 +8,7 @@ import pytest
 
 from voldemo.engine import clock, fields, filters
 from voldemo.engine.errors import BadParameter
+from voldemo.engine.http import parse_object
 from voldemo.engine.router import Router, Routes
 from voldemo.engine.unsupported import sentence_for
 
@@ -137,3 +138,16 @@ def test_sentences() -> None:
     assert sentence_for("PUT", "/volumes/a") == sentence_for("PUT", "/volumes/b")
     assert sentence_for("GET", "/containers/x/nothing") is None
     assert sentence_for("GET", "/") is None
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (rb'{"a": "x\udcff"}', "x\ufffd"),
+        (rb'{"a": "\ud83d\ude00"}', "\U0001f600"),
+        (b'{"a": "\xff"}', "\ufffd"),
+        (rb'{"a": "\\ud800"}', "\\ud800"),
+    ],
+)
+def test_what_no_text_can_hold_is_replaced(data: bytes, value: str) -> None:
+    assert parse_object(data) == {"a": value}
