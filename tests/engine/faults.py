@@ -82,9 +82,9 @@ class Mortal(Engine):
             os.kill(self.pid, signal.SIGTERM)
         self.await_last()
 
-    def await_last(self) -> None:
+    def await_last(self, patience: float = PATIENCE) -> None:
         try:
-            self.process.wait(PATIENCE)
+            self.process.wait(patience)
         except subprocess.TimeoutExpired:
             left = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
             raise AssertionError(f"processes outlive the engine: {left}\n{self.said()}") from None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -23,6 +24,18 @@ class Abandoned(Exception):
 
 async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return await asyncio.get_running_loop().run_in_executor(pool, partial(function, *args, **kwargs))
+
+
+async def whole(work: Coroutine[Any, Any, T]) -> T:
+    """Whoever is cancelled meanwhile waits for its end: only then what it did can be undone."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        raise
 
 
 class BodyFile(io.RawIOBase):
@@ -78,8 +91,13 @@ async def close(iterator: Iterator[Any], pending: asyncio.Future[Any] | None) ->
         await run(iterator.close)
 
 
-async def written(function: Callable[[Callable[[bytes], object]], object]) -> AsyncIterator[bytes]:
-    """What `function(write)` writes in a thread. `write` waits for a slow client and raises when it has gone."""
+async def written(
+    function: Callable[[Callable[[bytes], object]], object], cancel: Callable[[], object] = lambda: None
+) -> AsyncIterator[bytes]:
+    """What `function(write)` writes in a thread. `write` waits for a slow client and raises when it has gone.
+
+    `cancel` is called then too: the thread may be waiting for something else.
+    """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE)
     abandoned = False
@@ -107,6 +125,7 @@ async def written(function: Callable[[Callable[[bytes], object]], object]) -> As
         await worker
     finally:
         abandoned = True
+        cancel()
         await release(worker, queue)
 
 

@@ -115,3 +115,42 @@ def test_a_body_is_a_file_for_a_thread() -> None:
         return await bridge.run(lambda: file.read(3) + file.readline() + file.read())
 
     assert in_a_loop(main()) == b"".join(b"%03d" % number for number in range(1000))
+
+
+def test_one_who_is_cancelled_waits_for_what_was_begun() -> None:
+    begun, go, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go.wait(5)
+        ended.set()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(bridge.whole(asyncio.to_thread(work)))
+        await asyncio.to_thread(begun.wait, 5)
+        for _ in range(3):  # however often
+            task.cancel()
+            await asyncio.sleep(0)
+        assert not task.done()
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended.is_set()
+
+    in_a_loop(main())
+
+
+def test_a_thread_that_waits_for_something_else_is_told_that_nobody_reads() -> None:
+    told = threading.Event()
+
+    def work(write) -> None:
+        write(b"x")
+        assert told.wait(5)
+
+    async def read() -> None:
+        async with aclosing(bridge.written(work, told.set)) as blocks:
+            async for _ in blocks:
+                return
+
+    in_a_loop(read())
+    assert told.is_set()

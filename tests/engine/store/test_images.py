@@ -145,6 +145,22 @@ def test_a_container_keeps_its_layers(store, image):
     assert not made.layers[0].path.exists()
 
 
+def test_layers_are_held_while_a_container_of_them_is_made(store, layer):
+    kept = layer(entry("f", b"1"))
+    image = store.images.create({"rootfs": {"diff_ids": [kept.diff_id]}}, ["one"])
+    with store.layers.held([kept.diff_id, kept.diff_id]):
+        store.images.remove("one")
+        assert kept.path.exists()
+        store.containers.put("c", {"layers": [kept.diff_id]})
+    store.images.sweep()
+    assert kept.path.exists()
+    store.containers.remove("c")
+    assert not kept.path.exists()
+    with pytest.raises(NotFound, match="does not exist"), store.layers.held([kept.diff_id]):
+        pass
+    assert store.images.find(image.id) is None
+
+
 def test_digests_go_with_their_last_tag(store, image):
     made = image("app")
     name = "app@sha256:" + "1" * 64

@@ -75,7 +75,7 @@ class Run:
             raise
         finally:
             if removing:
-                await asyncio.shield(ending.remove(container, force=True, volumes=True))
+                await self._daemon.containers.finish(ending.remove(container, force=True, volumes=True))
         if removing:
             yield f" ---> Removed intermediate container {container.id[:SHORT]}\n"
         if code:

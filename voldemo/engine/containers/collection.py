@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ class Containers:
         self._known: dict[str, Container] = {}
         self._names: dict[str, str] = {}
         self._execs: dict[str, Exec] = {}
+        self._unfinished: set[asyncio.Task[None]] = set()
 
     def list(self) -> list[Container]:
         """Newest first."""
@@ -207,6 +208,13 @@ class Containers:
         except errors.EngineError as error:
             print(f"voldemo.engine: container {container.id} not started: {error}", file=sys.stderr, flush=True)
 
+    async def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """What comes to its end though whoever waits for it goes away, and before the engine does."""
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        await asyncio.shield(task)
+
     async def close(self) -> None:
         """As dockerd does: all are asked to end, then made to."""
         running = [container for container in self._known.values() if container.running]
@@ -214,3 +222,5 @@ class Containers:
         await asyncio.gather(*stops)
         endings = [each.ending for each in self._known.values() if each.ending and not each.ending.done()]
         await asyncio.gather(*endings)
+        if self._unfinished:
+            await asyncio.wait(self._unfinished)

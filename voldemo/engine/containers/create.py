@@ -33,11 +33,11 @@ async def create(daemon: Daemon, body: dict[str, Any], name: str) -> tuple[Conta
     image = await image_of(daemon, asked["Image"])
     config = configuration.merge(asked, image.config.get("config") or {})
     id = new_id()
-    with daemon.containers.reserve(name, id) as reserved:
+    layers = [layer.diff_id for layer in image.layers]
+    with daemon.containers.reserve(name, id) as reserved, daemon.store.layers.held(layers):
         config["Hostname"] = config["Hostname"] or id[:SHORT]
         host = hostconfig.complete(host_body)
         check_network(host, networking)
-        layers = [layer.diff_id for layer in image.layers]
         record = Record(id, reserved, clock.now(), image.id, config, host, layers)
         await furnish(daemon, record, image)
         try:
@@ -75,9 +75,9 @@ async def furnish(daemon: Daemon, record: Record, image: Image) -> None:
         for point in requested:
             if point.kind == "image":
                 point.source = (await image_of(daemon, point.name)).id
-            await asyncio.to_thread(plan.add, point)
+            await bridge.whole(asyncio.to_thread(plan.add, point))
         volumes, tmpfs = record.config["Volumes"] or {}, record.host.get("Tmpfs") or {}
-        await asyncio.to_thread(mounts.of_image, plan, volumes, Union(None, image.trees), tmpfs)
+        await bridge.whole(asyncio.to_thread(mounts.of_image, plan, volumes, Union(None, image.trees), tmpfs))
     except BaseException:
         mounts.undo(plan, lambda volume: told(daemon, "destroy", volume))
         raise
@@ -101,13 +101,13 @@ def told(daemon: Daemon, action: str, volume: Volume) -> None:
 async def settle(daemon: Daemon, record: Record, networking: dict[str, Any]) -> Container:
     """On disk, with its volumes filled, on its networks: only now it exists."""
     check_links(daemon, record)
-    await asyncio.to_thread(daemon.store.containers.put, record.id, record.save())
+    await bridge.whole(asyncio.to_thread(daemon.store.containers.put, record.id, record.save()))
     upper = daemon.store.containers.upper(record.id)
     trees = [daemon.store.layers.get(digest).path for digest in reversed(record.layers)]
     root = Union(upper, trees)
-    await asyncio.to_thread(initial.make, root)
+    await bridge.whole(asyncio.to_thread(initial.make, root))
     if any(point.kind == "volume" and point.copy for point in record.mounts):
-        await bridge.run(mounts.populate, record.mounts, root, daemon.store)
+        await bridge.whole(bridge.run(mounts.populate, record.mounts, root, daemon.store))
     join(daemon, record, networking)
     container = Container(daemon, record)
     daemon.containers.add(container)
@@ -141,7 +141,7 @@ async def abandon(daemon: Daemon, record: Record) -> None:
     """It was refused half-way: as if it had never been asked for."""
     daemon.networks.forget(record.id)
     if daemon.store.containers.find(record.id) is not None:
-        await asyncio.to_thread(daemon.store.containers.remove, record.id)
+        await bridge.whole(asyncio.to_thread(daemon.store.containers.remove, record.id))
     for point in record.mounts:
         if point.anonymous and daemon.store.volumes.find(point.name) is not None:
             try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, BinaryIO
 
 from voldemo.engine import bridge, clock, fields
@@ -60,7 +62,11 @@ def check_platform(text: str) -> None:
 
 async def resolved(daemon: Any, reference: Reference, auth: Credentials) -> Pull:
     pull = Pull(daemon.store, reference, daemon.registries.find(reference), auth)
-    await bridge.run(pull.resolve)
+    try:
+        await bridge.run(pull.resolve)
+    except asyncio.CancelledError:
+        pull.cancel()
+        raise
     return pull
 
 
@@ -81,22 +87,12 @@ async def fetched(daemon: Any, reference: Reference, auth: Credentials) -> Image
 
 
 async def pulled(daemon: Any, pull: Pull, reference: Reference) -> AsyncIterator[bytes]:
-    async for block in cancelling(pull):
-        yield block
+    async with aclosing(bridge.written(pull.run, pull.cancel)) as blocks:
+        async for block in blocks:
+            yield block
     image = daemon.store.images.find(str(reference))
     if image is not None:
         tell(daemon, "pull", image, str(reference))
-
-
-async def cancelling(work: Pull | Push) -> AsyncIterator[bytes]:
-    """A client that goes away takes the transfer with it, even one that waits for the registry."""
-    blocks = bridge.written(work.run)
-    try:
-        async for block in blocks:
-            yield block
-    finally:
-        work.cancel()
-        await blocks.aclose()
 
 
 async def made_here(daemon: Any, reference: Reference, there: bool) -> AsyncIterator[bytes]:
@@ -129,8 +125,10 @@ async def pushed(daemon: Any, image: Image, reference: Reference, auth: Credenti
     except EngineError as error:
         yield line(errorDetail={"message": error.message}, error=error.message)
         return
-    async for block in cancelling(Push(daemon.store, image, at, auth)):
-        yield block
+    push = Push(daemon.store, image, at, auth)
+    async with aclosing(bridge.written(push.run, push.cancel)) as blocks:
+        async for block in blocks:
+            yield block
     tell(daemon, "push", image, str(reference))
 
 

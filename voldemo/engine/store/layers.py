@@ -7,6 +7,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -74,6 +75,20 @@ class Layers:
             if found:
                 self._pinned[diff_id] += 1
             return found
+
+    @contextmanager
+    def held(self, diff_ids: Iterable[str]) -> Iterator[None]:
+        """None of them goes while a container that is to have them is made."""
+        wanted = Counter(set(diff_ids))
+        with self._lock:
+            for diff_id in wanted:
+                self.get(diff_id)
+            self._pinned += wanted
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._pinned -= wanted
 
     def all(self) -> list[Layer]:
         return list(self._known.values())
