@@ -7,6 +7,7 @@ import io
 import os
 import tarfile
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +33,8 @@ class Listener:
     def __init__(self, url: str, end: str):
         self.client, self.end = DockerClient(url, timeout=60), end
         self.heard: Told = defaultdict(list)
-        self.stream = self.client.events(decode=True)
+        since = int(time.time())  # Docker answers a moment before it listens
+        self.stream = self.client.events(decode=True, since=since)
         self.thread = threading.Thread(target=self.listen)
         self.thread.start()
 
@@ -134,7 +136,7 @@ def types(lab, client, name) -> Told:
 
 def listens(lab, client, name) -> Told:
     """For a while."""
-    with closing(client.events(decode=True, filters={"volume": name})) as events:
+    with closing(client.events(decode=True, since=int(time.time()), filters={"volume": name})) as events:
         client.volumes.create(name, labels=lab.labels).remove()
         assert [event["Action"] for event in islice(events, 2)] == ["create", "destroy"]
     return {name: ["create", "destroy"]}
