@@ -327,3 +327,10 @@ def test_an_own_volume_wins_over_volumes_from(lab):
 def test_volumes_from_a_container_that_is_not_there(lab):
     with refused(400, "No such container: vdc-nope"):
         lab.create(volumes_from=["vdc-nope"])
+
+
+def test_a_mount_is_in_the_way_of_root_and_who_may_not_write_there_is_told_so(lab):
+    box = lab.start(volumes=[f"{lab.volume().name}:/d", f"{lab.volume().name}:/d/sub"])
+    for deed in ("rmdir /d/sub", "mv /d/sub /d/x", "rm /etc/hosts"):
+        assert sh(box, deed, user="0").endswith("Device or resource busy")
+        assert sh(box, deed, user="1001").endswith("Permission denied")

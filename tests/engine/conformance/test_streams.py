@@ -1,7 +1,6 @@
 """What a container says: logs and attach."""
 
 import time
-from contextlib import closing
 
 import pytest
 
@@ -161,3 +160,13 @@ def test_cli_start_attached(lab):
 def test_attach_to_what_does_not_run(lab):
     said = lab.docker("attach", lab.create().name, code=1)
     assert "You cannot attach to a stopped container, start it first" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"max-size": "abc"}, "invalid size: 'abc'"), ({"max-file": "0"}, "max-file cannot be less than 1")],
+)
+def test_a_log_that_cannot_be_is_refused_at_the_start(lab, options, said):
+    container = lab.create(log_config={"Type": "json-file", "Config": options})
+    with refused(500, f"failed to initialize logging driver: {said}"):
+        container.start()

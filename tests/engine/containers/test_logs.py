@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
+import re
 
 import pytest
 
 from voldemo.engine.containers import logs
 from voldemo.engine.containers.logs import LogFile, Wanted
-from voldemo.engine.errors import BadParameter
+from voldemo.engine.errors import Failed
 
 
 @pytest.fixture
@@ -162,7 +163,17 @@ def test_followers_go_along(small):
     assert asyncio.run(follow()) == numbers(200).splitlines(keepends=True)
 
 
-@pytest.mark.parametrize("config", [{"max-size": "x"}, {"max-size": "1k", "max-file": "0"}, {"max-file": "2"}])
-def test_limits_that_make_no_sense(config):
-    with pytest.raises(BadParameter):
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"max-size": "x"}, "invalid size: 'x'"),
+        ({"max-size": "0"}, "max-size must be a positive number"),
+        ({"max-size": "1k", "max-file": "0"}, "max-file cannot be less than 1"),
+        ({"max-file": "x"}, 'strconv.Atoi: parsing "x": invalid syntax'),
+        ({"compress": "true"}, "compress cannot be true when max-file is less than 2 or max-size is not set"),
+    ],
+)
+def test_limits_that_make_no_sense(config, said):
+    with pytest.raises(Failed, match=re.escape(f"failed to initialize logging driver: {said}")):
         logs.limits(config)
+    assert logs.usable(config) == logs.NO_LIMITS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from voldemo.engine import clock
-from voldemo.engine.containers.logs import LogFile, limits
+from voldemo.engine.containers.logs import LogFile, usable
 from voldemo.engine.containers.ports import Ports
 from voldemo.engine.containers.record import Record, State
 from voldemo.engine.containers.streams import NAMES, Streams
@@ -51,7 +51,7 @@ class Container:
         self.gone: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._ends: set[asyncio.Future[Ended]] = set()
         self._saving = asyncio.Lock()
-        self.log = LogFile(self.folder / f"{record.id}-json.log", limits(self.host["LogConfig"]["Config"]))
+        self.log = LogFile(self.folder / f"{record.id}-json.log", usable(self.host["LogConfig"]["Config"]))
         self.streams = Streams(
             tty=self.config["Tty"],
             open_stdin=self.config["OpenStdin"],

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from voldemo.engine import clock
-from voldemo.engine.errors import BadParameter
+from voldemo.engine.errors import BadParameter, Failed
+from voldemo.engine.filters import TRUE
+from voldemo.engine.http import parse_int
 
 PARTIAL = 16 << 10  # a longer line is written in pieces
 BLOCK = 1 << 16
 SIZE = re.compile(r"(\d{1,12})([kmgKMG]?)[bB]?")
 UNITS = ["", "k", "m", "g"]
+MOST_FILES = 1000
 
 
 class Line(NamedTuple):
@@ -50,16 +53,35 @@ NO_LIMITS = Limits()
 
 
 def limits(config: dict[str, str]) -> Limits:
-    """max-size and max-file of the json-file driver."""
-    text, files = config.get("max-size", ""), config.get("max-file", "1")
-    match = SIZE.fullmatch(text) if text else None
+    """max-size and max-file of the json-file driver. What is wrong with them, Docker says at the start only."""
+    text = config.get("max-size", "")
+    match = SIZE.fullmatch(text)
     if text and match is None:
-        raise BadParameter(f"invalid size: '{text}'")
-    if not (files.isascii() and files.isdigit() and 0 < int(files[:6]) < 1000):
-        raise BadParameter("max-file cannot be less than 1")
-    if int(files) > 1 and not match:
-        raise BadParameter("max-file cannot be set if max-size is not")
-    return Limits(int(match[1]) << UNITS.index(match[2].lower()) * 10 if match else 0, int(files))
+        raise wrong(f"invalid size: '{text}'")
+    size = int(match[1]) << UNITS.index(match[2].lower()) * 10 if match else 0
+    if match and not size:
+        raise wrong("max-size must be a positive number")
+    try:
+        files = parse_int(config.get("max-file", "1"))
+    except BadParameter as error:
+        raise wrong(str(error)) from None
+    if files < 1:
+        raise wrong("max-file cannot be less than 1")
+    if config.get("compress") in TRUE and not (size and files > 1):
+        raise wrong("compress cannot be true when max-file is less than 2 or max-size is not set")
+    return Limits(size, min(files, MOST_FILES) if size else 1)
+
+
+def wrong(why: str) -> Failed:
+    return Failed(f"failed to create task for container: failed to initialize logging driver: {why}")
+
+
+def usable(config: dict[str, str]) -> Limits:
+    """Of a container that may never have started."""
+    try:
+        return limits(config)
+    except Failed:
+        return NO_LIMITS
 
 
 class LogFile:

@@ -6,7 +6,7 @@ import asyncio
 import posixpath
 
 from voldemo.engine import bridge, clock, errors
-from voldemo.engine.containers import health, hosts, links, programs, security, users
+from voldemo.engine.containers import health, hosts, links, logs, programs, security, users
 from voldemo.engine.containers.container import Container
 from voldemo.engine.runtime.launcher import ExecFailed
 from voldemo.engine.runtime.spec import Mount, Program, Spec
@@ -68,6 +68,7 @@ async def withdraw(container: Container) -> None:
 
 
 async def prepare(container: Container) -> Spec:
+    logs.limits(container.host["LogConfig"]["Config"])
     networks = container.daemon.networks
     join = joined(container)
     networks.up(container.id)

@@ -6,8 +6,8 @@ import errno
 
 from voldemo.engine import nodes
 from voldemo.engine.runtime import owners, raw
-from voldemo.engine.runtime.credentials import EXECUTE, FOWNER, WRITE, Owner
-from voldemo.engine.runtime.directory import Found
+from voldemo.engine.runtime.credentials import EXECUTE, FOWNER, SUPERUSER, WRITE, Owner
+from voldemo.engine.runtime.directory import Directory, Found
 from voldemo.engine.runtime.raw import fail
 from voldemo.engine.runtime.task import Task
 
@@ -31,13 +31,22 @@ def is_mountpoint(found: Found) -> bool:
     return found.mount is not found.directory.mount or found.name == found.directory.prefix
 
 
+def _above(task: Task, found: Found) -> Directory:
+    """Where a mountpoint is: what is mounted knows only itself."""
+    directory = found.directory
+    if found.mount.directory is not directory or not directory.path:
+        return directory
+    return task.world.tree.walk(task, SUPERUSER, directory.path.rpartition(b"/")[0])
+
+
 def names(task: Task, found: Found, removing: bool = False) -> Owner:
     """May the process add, or take away, this name? The answer is who owns the directory."""
     directory = found.directory
     if directory.mount.kind in ("proc", "pts"):
         raise fail(errno.EPERM if found.mode else errno.ENOENT)
-    if found.name == directory.prefix:
-        raise fail(errno.EBUSY)
+    busy = is_mountpoint(found)
+    if busy:
+        directory = _above(task, found)
     directory.mount.writable()
     owner = owners.of_directory(directory)
     credential = task.credential
@@ -46,7 +55,7 @@ def names(task: Task, found: Found, removing: bool = False) -> Owner:
     sticky = removing and owner[2] & STICKY and not credential.has(FOWNER)
     if sticky and credential.uid not in (owner[0], owners.of(found)[0]):
         raise fail(errno.EPERM)
-    if is_mountpoint(found):
+    if busy:
         raise fail(errno.EBUSY)
     if directory.mount.kind == "root" and found.name.startswith(nodes.WHITEOUT):
         raise fail(errno.EPERM)

@@ -9,7 +9,7 @@ from voldemo.engine.runtime.calls import call, changing, names
 from voldemo.engine.runtime.credentials import Credential
 from voldemo.engine.runtime.descriptors import signed
 from voldemo.engine.runtime.directory import Found
-from voldemo.engine.runtime.raw import AT_FDCWD, fail
+from voldemo.engine.runtime.raw import AT_FDCWD
 from voldemo.engine.runtime.task import Task
 
 _EXCHANGE, _WHITEOUT, _NOREPLACE = 2, 4, 1
@@ -23,17 +23,17 @@ def _rename(task: Task, old_at: int, old_path: bytes, new_at: int, new_path: byt
     if flags & _NOREPLACE and new.mode:
         return -errno.EEXIST
     if old.directory.mount is not new.directory.mount:
-        _check_busy(old, new)
+        _check_busy(task, old, new)
         return -errno.EXDEV
     changing.names(task, old, True)
     changing.names(task, new, bool(new.mode))
     return _rename_found(task, old, new, flags)
 
 
-def _check_busy(old: Found, new: Found) -> None:
+def _check_busy(task: Task, old: Found, new: Found) -> None:
     for found in (old, new):
         if found.mode and changing.is_mountpoint(found):
-            raise fail(errno.EBUSY)
+            changing.names(task, found, True)
 
 
 def _rename_found(task: Task, old: Found, new: Found, flags: int) -> int:
