@@ -34,7 +34,7 @@ REASON_BYTES = 4096
 STOP_SECONDS = 60  # containers get the ten seconds that `docker stop` grants them
 CREDENTIALS = struct.Struct("=iii")  # pid, uid, gid
 ATTRIBUTE = "user.voldemo.probe"
-PROGRAM = (sys.executable, "-m", "voldemo.engine")
+PROGRAM = (sys.executable, "-X", "utf8", "-m", "voldemo.engine")  # a container's names are UTF-8, whatever ours are
 # Where buildx is installed, `docker build` and Compose would ask for BuildKit, which this engine has not.
 CLASSIC_BUILDER = {"DOCKER_BUILDKIT": "0"}
 

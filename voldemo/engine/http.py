@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -20,6 +21,7 @@ MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 JSON_LIMIT = 8 << 20
 FIELDS_LIMIT = 10_000
 HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")  # or a whole one. No text can have half: it is replaced, as in Go
+PATHS = frozenset({"path"})
 FALSE = frozenset({"", "0", "no", "false", "none"})
 
 Headers = Sequence[tuple[str, str]]
@@ -101,9 +103,15 @@ def parse_query(text: str) -> dict[str, list[str]]:
     if not text:
         return {}
     try:
-        return parse_qs(text, keep_blank_values=True, max_num_fields=FIELDS_LIMIT)
+        found = parse_qs(text, keep_blank_values=True, max_num_fields=FIELDS_LIMIT, errors="surrogateescape")
     except ValueError:
         raise BadParameter("http: too many parameters in the query") from None
+    return {name: values if name in PATHS else list(map(as_text, values)) for name, values in found.items()}
+
+
+def as_text(value: str) -> str:
+    """What is none is replaced; only paths are bytes, as `os.fsdecode` gives them."""
+    return value if value.isascii() else os.fsencode(value).decode(errors="replace")
 
 
 def check_content_type(value: str) -> None:

@@ -107,7 +107,12 @@ def untouched(found: Found, lower: Found) -> bool:
 
 
 def changes(view: View, exclude: frozenset[Parts] = frozenset()) -> list[Change]:
-    return [Change(item.kind, os.fsdecode(b"/" + b"/".join(item.parts))) for item in differences(view, exclude)]
+    return [Change(item.kind, shown(item.parts)) for item in differences(view, exclude)]
+
+
+def shown(parts: Parts) -> str:
+    """For JSON, which holds text only: as Go writes what is none."""
+    return (b"/" + b"/".join(parts)).decode(errors="replace")
 
 
 def size_rw(view: View) -> int:
