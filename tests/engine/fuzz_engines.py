@@ -68,9 +68,9 @@ steps = st.one_of(
     st.builds("USER {}".format, st.sampled_from(["0", "1001"])),
     st.builds("ENV N={}".format, small),
 )
-LOOK = "find {} -xdev -exec stat -c '%n %F %a %u:%g %h %N' {{}} + | grep -v ' directory ' | sort"
-LOOK_AT_FOLDERS = "find {} -xdev -type d -exec stat -c '%n %a %u:%g' {{}} + | sort"
-SUMS = "find {} -xdev -type f ! -name host* ! -name resolv.conf -exec md5sum {{}} + | sort"
+LOOK = "find {} -exec stat -c '%n %F %a %u:%g %h %N' {{}} + | grep -v ' directory ' | sort"
+LOOK_AT_FOLDERS = "find {} -type d -exec stat -c '%n %a %u:%g' {{}} + | sort"
+SUMS = "find {} -type f ! -name host* ! -name resolv.conf -exec md5sum {{}} + | sort"
 OF_THE_ENGINE = (
     (r"[0-9a-f]{64}|\b[0-9a-f]{12}\b", "ID"),
     (r"/\S*/(volumes|containers)/", r"\1/"),

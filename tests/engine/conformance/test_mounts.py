@@ -3,7 +3,7 @@
 import pytest
 from docker.types import Mount
 
-from engine.conformance.lab import DEBIAN, refused, sh
+from engine.conformance.lab import DEBIAN, differs, refused, sh
 
 
 def mount_of(container, target):
@@ -334,3 +334,9 @@ def test_a_mount_is_in_the_way_of_root_and_who_may_not_write_there_is_told_so(la
     for deed in ("rmdir /d/sub", "mv /d/sub /d/x", "rm /etc/hosts"):
         assert sh(box, deed, user="0").endswith("Device or resource busy")
         assert sh(box, deed, user="1001").endswith("Permission denied")
+
+
+@differs("embedded", "every mount has a device number of its own, as if each were a disk")
+def test_volumes_on_one_disk_have_one_device_number(lab):
+    volumes = [f"{lab.volume().name}:/d", f"{lab.volume().name}:/e"]
+    assert lab.says("stat -c %d /d /e | uniq | wc -l", volumes=volumes) == "1"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from voldemo.engine import bridge, clock
-from voldemo.engine.containers import config, ending, starting, stats, summary, top, view
+from voldemo.engine.containers import config, ending, sizes, starting, stats, summary, top, view
 from voldemo.engine.containers.container import Container, Ended
 from voldemo.engine.containers.create import create
 from voldemo.engine.errors import BadParameter, EngineError
@@ -114,13 +114,13 @@ async def resize(daemon: Any, request: Request, id: str) -> Response:
 
 
 def size_of(request: Request) -> tuple[int, int]:
-    sizes = []
+    numbers = []
     for name, word in (("h", "height"), ("w", "width")):
         text = request.text(name)
         if not (text.isascii() and text.isdigit() and len(text) < 10):
             raise BadParameter(f'invalid resize {word} "{text}": invalid syntax')
-        sizes.append(min(int(text), 65535))
-    return sizes[0], sizes[1]
+        numbers.append(min(int(text), 65535))
+    return numbers[0], numbers[1]
 
 
 @routes.post("/containers/{id}/wait")
@@ -206,10 +206,10 @@ async def prune(daemon: Any, request: Request) -> Response:
         created = clock.of_rfc3339(container.record.created) or 0
         if container.running or not filters.labels(container.config["Labels"]) or (until and created >= until):
             continue
-        size = await bridge.run(container.root().size_rw)
+        size = await bridge.run(sizes.of, container)
         if await removed(container):
             deleted.append(container.id)
-            reclaimed += size
+            reclaimed += size.get("SizeRw", 0)
     daemon.events.emit("container", "prune", "", reclaimed=str(reclaimed))
     return Json({"ContainersDeleted": deleted or None, "SpaceReclaimed": reclaimed})
 
