@@ -25,7 +25,7 @@ def labs(tmp_path_factory):
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop keeps running in this thread, and tests of other modules have their own
 def browser():
     with sync_playwright() as playwright, chromium(playwright) as opened:
         yield opened

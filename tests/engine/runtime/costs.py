@@ -8,9 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[3]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.engine.runtime.boxed import PYTHON, Box  # noqa: E402
+from engine.runtime.boxed import PYTHON, Box  # noqa: E402
 
 WORK = r"""
 import json, os, sys, time

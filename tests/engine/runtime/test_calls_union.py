@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.runtime.boxed import Box
+from engine.runtime.boxed import Box
 from voldemo.engine import nodes
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.runtime import programs
-from tests.engine.runtime.boxed import PYTHON, Box
+from engine.runtime import programs
+from engine.runtime.boxed import PYTHON, Box
 
 SECRET = "the host's own words"
 
