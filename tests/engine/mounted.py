@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -32,3 +32,11 @@ def disk(place: Path, megabytes: int) -> Iterator[None]:
     place.mkdir()
     with mounted("ext4", place, "loop", image):
         yield
+
+
+def fill(file: Path, room: int) -> None:
+    """The disk, but for this much."""
+    with file.open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    os.truncate(file, file.stat().st_size - room)

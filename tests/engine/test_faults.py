@@ -20,7 +20,7 @@ from engine.conformance.lab import cli_environment, until
 from engine.embedded import somebody
 from engine.faults import Mortal, Worker, half_made, left_over
 
-KILLS = int(os.environ.get("VOLDEMO_FAULTS", "12"))
+KILLS = int(os.environ.get("VOLDEMO_FAULTS", "8"))
 SEED = int(os.environ.get("VOLDEMO_SEED", "1"))
 CLIENTS = 6
 LONGEST = 1.5  # seconds under load

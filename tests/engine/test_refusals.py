@@ -11,14 +11,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from docker import DockerClient
 
 from engine.forbidden import command
-from engine.mounted import ROOT, mounted
+from engine.mounted import ROOT, fill, mounted
 
 PTRACE = 101
 SETXATTR, LSETXATTR, FSETXATTR = 188, 189, 190
@@ -191,11 +191,3 @@ def test_no_room_to_begin(home, room):
         fill(home / "filler", room)
         said = refusal(home)
         assert "no space left on device" in said.lower()
-
-
-def fill(file: Path, room: int) -> None:
-    """The disk, but for this much."""
-    with file.open("wb", buffering=0) as filler, suppress(OSError):
-        while filler.write(bytes(4096)):
-            pass
-    os.truncate(file, file.stat().st_size - room)

@@ -36,6 +36,8 @@ async def whole(work: Coroutine[Any, Any, T]) -> T:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task])
         raise
+    finally:
+        del task  # it has the exception, which has this frame: a circle, with every file open below it
 
 
 class BodyFile(io.RawIOBase):
@@ -78,7 +80,8 @@ async def iterate(iterable: Iterable[T]) -> AsyncIterator[T]:
                 return
             yield item
     finally:
-        await close(iterator, pending)
+        await whole(close(iterator, pending))
+        del pending  # as in whole()
 
 
 async def close(iterator: Iterator[Any], pending: asyncio.Future[Any] | None) -> None:
@@ -126,7 +129,8 @@ async def written(
     finally:
         abandoned = True
         cancel()
-        await release(worker, queue)
+        await whole(release(worker, queue))
+        del worker  # as in whole()
 
 
 async def release(worker: asyncio.Future[Any], queue: asyncio.Queue[bytes | None]) -> None:

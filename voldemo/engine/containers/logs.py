@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ class LogFile:
         self._most = most
         self._size = 0
         self._file = -1
+        self._lost = False  # some of what this run said
         self._rest = {"stdout": b"", "stderr": b""}
         self._followers: set[asyncio.Event] = set()
 
@@ -105,6 +107,7 @@ class LogFile:
 
     def _rotate(self) -> None:
         os.close(self._file)
+        self._file = -1
         for number in range(self._most.files - 1, 0, -1):
             if self._numbered(number - 1).exists():
                 self._numbered(number - 1).rename(self._numbered(number))
@@ -127,12 +130,24 @@ class LogFile:
     def _append(self, entries: list[str]) -> None:
         if not entries or self._file < 0:
             return
-        for data in map(str.encode, entries) if self._most.size else ["".join(entries).encode()]:
-            if self._most.size and self._size >= self._most.size:
-                self._rotate()
-            write_all(self._file, data)
-            self._size += len(data)
+        try:
+            for data in map(str.encode, entries) if self._most.size else ["".join(entries).encode()]:
+                if self._most.size and self._size >= self._most.size:
+                    self._rotate()
+                self._write(data)
+        except OSError as error:  # a full disk: the container goes on without its log, as with Docker
+            if not self._lost:
+                print(f"voldemo.engine: output is lost: {error.strerror}: {self.path}", file=sys.stderr, flush=True)
+            self._lost = True
         self._wake()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            write_all(self._file, data)
+        except OSError:
+            os.ftruncate(self._file, self._size)  # no half line: the next would be a part of it
+            raise
+        self._size += len(data)
 
     def _wake(self) -> None:
         for event in self._followers:
@@ -147,6 +162,7 @@ class LogFile:
         if self._file >= 0:
             os.close(self._file)
         self._file = -1
+        self._lost = False
         self._wake()
 
     async def read(self, wanted: Wanted) -> AsyncIterator[Line]:

@@ -53,6 +53,7 @@ async def failed(container: Container, error: Exception) -> errors.EngineError:
     state.error, state.exit_code = str(error), getattr(error, "code", BROKEN)
     state.status = "created" if state.started_at == clock.ZERO else "exited"
     await withdraw(container)
+    container.log.end()
     container.streams.end()
     await container.save()
     container.ended()
@@ -151,6 +152,7 @@ def program_of(container: Container, mounts: tuple[Mount, ...]) -> Program:
 
 
 async def run(container: Container, spec: Spec) -> None:
+    container.log.begin()  # before there is a process: it may not be possible
     stdio = container.streams.open()
     try:
         container.handle = await container.daemon.runtime.start(spec, stdio.child)
@@ -162,7 +164,6 @@ async def run(container: Container, spec: Spec) -> None:
         raise
     finally:
         stdio.close_child()
-    container.log.begin()
     container.streams.begin(stdio)
     container.tell_volumes("mount")
     container.ending = asyncio.create_task(container.daemon.containers.watch(container, container.handle))

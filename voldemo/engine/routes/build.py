@@ -26,11 +26,11 @@ async def build(daemon: Any, request: Request) -> Response:
     known = all_credentials(request.headers.get("x-registry-config", ""))
     context = await bridge.run(Context, daemon.store)
     try:
-        file = await bridge.run(prepared, context, request.file(), wanted.dockerfile)
+        file = await bridge.whole(bridge.run(prepared, context, request.file(), wanted.dockerfile))
         plan = stages.arrange(file, wanted.target)
         stages.add_labels(plan, wanted.labels)
     except BaseException:
-        await bridge.run(context.close)
+        await bridge.whole(bridge.run(context.close))
         raise
 
     async def provide(name: str, pull: bool) -> Image:
@@ -58,8 +58,10 @@ async def closing(context: Context, blocks: AsyncIterator[bytes]) -> AsyncIterat
         async for block in blocks:
             yield block
     finally:
-        await blocks.aclose()
-        await bridge.run(context.close)
+        try:
+            await blocks.aclose()
+        finally:
+            await bridge.whole(bridge.run(context.close))
 
 
 async def quiet(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
