@@ -38,7 +38,6 @@ deeds = st.one_of(
     st.builds("rm -r {} | sort".format, paths),
     st.builds("rmdir {}".format, paths),
     st.builds("mkdir -p {}".format, paths),
-    st.builds("mkfifo {}".format, paths),
     st.builds("mv {} {}".format, paths, paths),
     st.builds("mv -T {} {}".format, paths, paths),
     st.builds("cp -a {} {} | sort".format, paths, paths),

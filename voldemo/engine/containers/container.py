@@ -13,7 +13,7 @@ from voldemo.engine.containers.logs import LogFile, usable
 from voldemo.engine.containers.ports import Ports
 from voldemo.engine.containers.record import Record, State
 from voldemo.engine.containers.streams import NAMES, Streams
-from voldemo.engine.errors import BadParameter, Conflict
+from voldemo.engine.errors import BadParameter, Conflict, NotFound
 from voldemo.engine.runtime.launcher import Container as Handle
 from voldemo.engine.runtime.spec import Mount
 from voldemo.engine.store import Union
@@ -94,7 +94,10 @@ class Container:
         return [self.daemon.store.layers.get(digest).path for digest in reversed(self.record.layers)]
 
     def root(self, mounts: tuple[Mount, ...] = ()) -> Union:
-        return Union(self.daemon.store.containers.upper(self.id), self.layers, mounts)
+        try:
+            return Union(self.daemon.store.containers.upper(self.id), self.layers, mounts)
+        except FileNotFoundError:  # it is being removed, or was since the client asked
+            raise NotFound(f"No such container: {self.id}") from None
 
     def _log(self, number: int, data: bytes) -> None:
         self.log.write(NAMES[number], data)
