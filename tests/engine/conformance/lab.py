@@ -154,8 +154,8 @@ def refused(status: int, *words: str) -> Iterator[None]:
 
 
 def sh(container: Container, script: str, **options) -> str:
-    """What a script says in a running container, on both streams."""
-    return container.exec_run(["sh", "-c", script], **options).output.decode().strip()
+    """What a script says in a running container, on both streams, in the order in which it was said."""
+    return container.exec_run(["sh", "-c", f"exec 2>&1\n{script}"], **options).output.decode().strip()
 
 
 def until(condition: Callable[[], object], seconds: float = 20) -> object:

@@ -120,8 +120,8 @@ def test_of_exec(lab, told):
     sh(container, "exit 4")
     said = told(container=container.id)[2:]
     assert actions(said) == [
-        "container exec_create: sh -c exit 4",
-        "container exec_start: sh -c exit 4",
+        "container exec_create: sh -c exec 2>&1\nexit 4",
+        "container exec_start: sh -c exec 2>&1\nexit 4",
         "container exec_die",
     ]
     assert said[2]["Actor"]["Attributes"]["exitCode"] == "4"

@@ -18,6 +18,8 @@ from voldemo.engine.runtime.spec import Limit, Program
 _FAILURE = Struct("<ii")
 _STAGES = ("cwd", "exec", "setup")
 _PR_SET_CHILD_SUBREAPER = 36
+_LIBRARY_SIGNALS = (32, 33)  # the C library keeps them to itself, and from signal()
+_NR_SIGACTION, _DEFAULT_ACTION = 13, bytes(32)
 _REPORT = 3  # the only descriptor beside stdio, gone at the exec
 
 
@@ -93,7 +95,9 @@ def _set_up(stdio: tuple[int, int, int], report: int, tty: bool, subreaper: bool
     if subreaper:
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for number in range(1, signal.NSIG):
-        if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
+        if number in _LIBRARY_SIGNALS:
+            libc.syscall(_NR_SIGACTION, number, _DEFAULT_ACTION, None, 8)
+        elif number not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _restore_limits()
