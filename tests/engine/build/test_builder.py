@@ -156,7 +156,7 @@ def test_where_copy_puts_things(lab, copy, there):
         ("COPY no* /x/", "COPY failed: no source files were specified"),
         ("COPY f d /x", "When using COPY with more than one source file, the destination must be a directory"),
         ("COPY * /x", "When using COPY with more than one source file"),
-        ("COPY f /etc/passwd/x", "COPY failed: "),
+        ("COPY f /etc/passwd/x", "failed to copy files: "),
         ("ADD http://127.0.0.1/x /x", "ADD failed: fetching http://127.0.0.1/x while building is not part of this"),
         ("COPY --chmod=600 f /x", "the --chmod option requires BuildKit"),
         ("COPY --from=7 f /x", "invalid from flag value 7: invalid stage index"),

@@ -128,7 +128,7 @@ def perform(copy: Copy, upper: Path, layers: Sequence[Path]) -> None:
         for source in copy.sources:
             put(copy, source, target)
     except (NotFound, BadParameter) as error:
-        raise Failed(f"{copy.word} failed: {error.message}") from error
+        raise Failed(f"failed to copy files: {error.message}") from error
 
 
 def put(copy: Copy, source: Source, target: Union) -> None:

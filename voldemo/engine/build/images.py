@@ -52,6 +52,7 @@ class Images:
         step: dict[str, Any] = {"created": now, "created_by": created_by}
         if layer is None or layer.diff_id == EMPTY:
             step["empty_layer"] = True
+            self._store.layers.settle([layer.diff_id] if layer else [])  # no image is to have it
         else:
             config["rootfs"]["diff_ids"].append(layer.diff_id)
         config["history"].append(step)

@@ -201,6 +201,7 @@ def commit(container: Container, config: dict[str, Any], author: str, comment: s
     added = [layer.diff_id] if layer.diff_id != EMPTY else []
     if not added:
         entry["empty_layer"] = True
+        store.layers.settle([EMPTY])  # no image is to have it
     entry |= {key: value for key, value in (("author", author), ("comment", comment)) if value}
     image: dict[str, Any] = {
         "architecture": base.get("architecture", "amd64"),
