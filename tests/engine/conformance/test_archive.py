@@ -4,6 +4,7 @@ import io
 import tarfile
 
 import pytest
+from docker.types import Mount
 
 from engine.conformance.lab import refused, sh
 
@@ -146,6 +147,22 @@ def test_into_a_container_that_was_never_started(lab):
     container.start()
     container.wait()
     assert container.logs() == b"before"
+
+
+def test_a_read_only_mount_below_is_told_as_what_it_is(lab):
+    box = lab.start(volumes=[f"{lab.volume().name}:/d", f"{lab.volume().name}:/d/sub:ro"])
+    with refused(500, "openat sub/f: read-only file system"):
+        box.put_archive("/d", tar_of(("sub/f", b"x", {})))
+
+
+def test_a_tmpfs_is_not_seen(lab):
+    """What `docker cp` puts there lies below it."""
+    box = lab.start(tmpfs={"/t": ""}, mounts=[Mount("/u", None, type="tmpfs")])
+    for place in ("/t", "/u"):
+        box.put_archive(place, tar_of(("f", b"x", {})))
+        sh(box, f"echo own > {place}/g")
+        assert sh(box, f"ls {place}") == "g"
+        assert get(box, place)[0].getnames() == [place[1:], f"{place[1:]}/f"]
 
 
 def test_a_mount_is_not_replaced(lab):

@@ -21,10 +21,16 @@ GO_TYPES = {"dir": 1 << 31, "symlink": 1 << 27, "fifo": 1 << 25, "socket": 1 << 
 GO_BITS = {stat.S_ISUID: 1 << 23, stat.S_ISGID: 1 << 22, stat.S_ISVTX: 1 << 20}
 
 
+def hidden(container: Container) -> set[str]:
+    """A container's tmpfs is its own: `docker cp` sees what is below it."""
+    points = (point.destination for point in container.record.mounts if point.kind == "tmpfs")
+    return {*points, *map(os.path.normpath, container.host.get("Tmpfs") or {})}
+
+
 def mounts(container: Container) -> tuple[Mount, ...]:
     """Of a stopped container: what needs no making. Its tmpfs are empty, its generated files as it left them."""
     if container.handle is not None:
-        return container.mounts
+        return tuple(mount for mount in container.mounts if mount.target not in hidden(container))
     points = [point for point in container.record.mounts if point.kind in ("volume", "bind") and not point.subpath]
     found = []
     for point in points:

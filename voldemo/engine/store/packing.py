@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from voldemo.engine import nodes
-from voldemo.engine.errors import BadParameter
+from voldemo.engine.errors import BadParameter, Forbidden
 from voldemo.engine.store import tars
 from voldemo.engine.store.compression import open_stream
 from voldemo.engine.store.copies import PIECE, open_file, own_special
@@ -71,6 +71,9 @@ def _content(descriptor: int, size: int) -> Iterator[bytes]:
         yield data
 
 
+MAKERS = {"file": "openat", "dir": "mkdirat", "symlink": "symlinkat", "hardlink": "linkat", "fifo": "mknodat"}
+
+
 class Extraction:
     def __init__(self, union: Union, folder: Found, uid: int | None, gid: int | None, strict: bool) -> None:
         self._union = union
@@ -85,7 +88,11 @@ class Extraction:
         self._union.writable(self._folder(()))
         with room():
             for member in self._reader:
-                self._add(member)
+                try:
+                    self._add(member)
+                except Forbidden:  # in a read-only mount below
+                    name = text(member.name).rstrip("/")
+                    raise BadTar(f"{MAKERS[member.kind]} {name}: read-only file system") from None
             for parts, mtime in self._times.items():
                 self._set_time(self._union.lookup(b"/".join(parts), follow=False), mtime)
 
