@@ -35,6 +35,8 @@ async def whole(work: Coroutine[Any, Any, T]) -> T:
         while not task.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # heard here: whoever is cancelled tells nobody
         raise
     finally:
         del task  # it has the exception, which has this frame: a circle, with every file open below it
