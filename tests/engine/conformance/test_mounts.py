@@ -340,3 +340,13 @@ def test_a_mount_is_in_the_way_of_root_and_who_may_not_write_there_is_told_so(la
 def test_volumes_on_one_disk_have_one_device_number(lab):
     volumes = [f"{lab.volume().name}:/d", f"{lab.volume().name}:/e"]
     assert lab.says("stat -c %d /d /e | uniq | wc -l", volumes=volumes) == "1"
+
+
+@pytest.mark.parametrize("deed", ["rmdir /d/none", "mv /d/none /d/other"])
+def test_in_a_read_only_mount_that_is_told_before_what_is_not_there(lab, deed):
+    assert lab.says(deed, volumes=[f"{lab.volume().name}:/d:ro"]).endswith("Read-only file system")
+
+
+def test_between_mounts_what_is_not_there_cannot_be_moved(lab):
+    said = lab.says("mv /d/none /none", volumes=[f"{lab.volume().name}:/d:ro"])
+    assert said == "mv: can't rename '/d/none': No such file or directory"

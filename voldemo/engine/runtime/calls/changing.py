@@ -20,6 +20,13 @@ def existing(found: Found) -> Found:
     return found
 
 
+def removable(found: Found) -> Found:
+    """Where nothing can be removed, that is told before what is not there."""
+    if not found.mode:
+        found.directory.mount.writable()
+    return existing(found)
+
+
 def absent(found: Found) -> Found:
     if found.mode:
         raise fail(errno.EEXIST)

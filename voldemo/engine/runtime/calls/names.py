@@ -162,9 +162,9 @@ def linkat(task: Task, old_at: int, old: int, new_at: int, new: int, flags: int,
 
 def _unlink(task: Task, at: int, path: bytes) -> int:
     if path.endswith(b"/"):
-        found = changing.existing(descriptors.find(task, at, path, False))
+        found = changing.removable(descriptors.find(task, at, path, False))
         return -errno.EISDIR if raw.kind(found.mode) == raw.DIRECTORY else -errno.ENOTDIR
-    found = changing.existing(descriptors.find(task, at, path, False))
+    found = changing.removable(descriptors.find(task, at, path, False))
     if raw.kind(found.mode) == raw.DIRECTORY:
         changing.names(task, found, True)
         return -errno.EISDIR
@@ -188,7 +188,7 @@ def _rmdir(task: Task, at: int, path: bytes) -> int:
     last = path.rstrip(b"/").rpartition(b"/")[2]
     if last in (b".", b".."):
         return -errno.EINVAL if last == b"." else -errno.ENOTEMPTY
-    found = changing.existing(descriptors.find(task, at, without_slash(path), False))
+    found = changing.removable(descriptors.find(task, at, without_slash(path), False))
     changing.names(task, found, True)
     if raw.kind(found.mode) != raw.DIRECTORY:
         return -errno.ENOTDIR

@@ -18,8 +18,12 @@ _EXCHANGE, _WHITEOUT, _NOREPLACE = 2, 4, 1
 def _rename(task: Task, old_at: int, old_path: bytes, new_at: int, new_path: bytes, flags: int) -> int:
     if flags & _WHITEOUT or flags & ~(_EXCHANGE | _NOREPLACE):
         return -errno.EINVAL
-    old = changing.existing(descriptors.find(task, old_at, names.without_slash(old_path), False))
+    old = descriptors.find(task, old_at, names.without_slash(old_path), False)
     new = descriptors.find(task, new_at, names.without_slash(new_path), False)
+    if old.directory.mount is new.directory.mount:
+        changing.removable(old)
+    elif not old.mode:
+        return -errno.EXDEV  # the way to it is looked at first
     if flags & _NOREPLACE and new.mode:
         return -errno.EEXIST
     if old.directory.mount is not new.directory.mount:
