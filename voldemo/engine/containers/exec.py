@@ -148,7 +148,7 @@ class Exec:
         """Of the hijacked connection: what fails is told in the stream, as Docker does."""
 
         async def serve(reader: StreamReader, writer: StreamWriter) -> None:
-            async def say(text: str) -> None:
+            async def told_in_stream(text: str) -> None:
                 line = text.encode() + b"\r\n"
                 writer.write(frame(STDOUT, line) if framed else line)
                 await writer.drain()
@@ -158,12 +158,12 @@ class Exec:
                 await self.start()
             except errors.EngineError as error:
                 await headers_read(writer)
-                await say(str(error))
+                await told_in_stream(str(error))
                 return
             escape = Escape(detach.parse(self.detach_keys)) if self.flags["Tty"] else None
             await self.streams.serve(attachment, reader, writer, self.flags["AttachStdin"], escape, framed)
             if escape and escape.found:
-                await say("exec attach failed: error on attach stdin: read escape sequence")
+                await told_in_stream("exec attach failed: error on attach stdin: read escape sequence")
 
         return serve
 
